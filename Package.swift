@@ -77,7 +77,10 @@ let package = Package(
         // What the socket and the callback listener share of HTTP.
         .target(
             name: "HTTPServing",
-            dependencies: [hummingbird, hummingbirdCore, httpTypes, nioCore, nioHTTP1, logging, serviceLifecycle]),
+            dependencies: [
+                "VerbatimJSON", hummingbird, hummingbirdCore, hummingbirdTLS, httpTypes, nioCore, nioHTTP1, nioSSL,
+                logging, serviceLifecycle,
+            ]),
         // Settings of SQLite that Swift cannot make.
         .target(name: "SQLiteSettings", linkerSettings: [.linkedLibrary("sqlite3")]),
         // Statements and columns without GRDB's conversions: docs/sqlite.md.
@@ -104,6 +107,7 @@ let package = Package(
                 .embedInCode("0019_remove_stubs.sql"),
                 .embedInCode("0020_notify_destinations.sql"),
                 .embedInCode("0021_save_results.sql"),
+                .embedInCode("0023_pass_through_gateway.sql"),
             ]),
         .target(
             name: "SQLiteDriver",
@@ -158,13 +162,20 @@ let package = Package(
                 serviceLifecycle,
             ]),
         .target(
+            name: "Gateway",
+            dependencies: [
+                "BoundedMemory", "HTTPServing", "ProviderCatalog", "TaskEngine", "TaskModel", "TaskStore", "Text",
+                "UpstreamHTTP", "VerbatimJSON", crypto, hummingbird, hummingbirdCore, httpTypes, nioCore, nioHTTPTypes,
+                logging, serviceLifecycle,
+            ]),
+        .target(
             name: "LocalAPIClient",
             dependencies: ["LocalAPIContract", "Text", "VerbatimJSON", asyncHTTPClient, nioCore, nioHTTP1]),
         .target(
             name: "Daemon",
             dependencies: [
-                "AllocatorSettings", "Artefacts", "LocalAPI", "CallbackAPI", "NotificationSending", "TaskEngine",
-                "UpstreamHTTP",
+                "AllocatorSettings", "Artefacts", "Gateway", "HTTPServing", "LocalAPI", "CallbackAPI",
+                "NotificationSending", "TaskEngine", "UpstreamHTTP",
                 "SQLiteDriver",
                 "TaskStore",
                 "ProviderCatalog",
@@ -272,6 +283,12 @@ let package = Package(
             ],
             resources: [.copy("Fixtures")]),
         .testTarget(
+            name: "GatewayTests",
+            dependencies: [
+                "Gateway", "HTTPTesting", "TaskEngine", "TaskModel", "TaskStore", "ProviderCatalog", "TaskTesting",
+                "UpstreamHTTP", "VerbatimJSON", hummingbird, httpTypes, nioCore, nioPosix, logging, serviceLifecycle,
+            ]),
+        .testTarget(
             name: "NotificationSendingTests",
             dependencies: [
                 "NotificationSending", "HTTPTesting", "ProviderCatalog", "TaskEngine", "TaskModel", "TaskStore", "Text",
@@ -295,8 +312,8 @@ let package = Package(
         .testTarget(
             name: "DaemonTests",
             dependencies: [
-                "Artefacts", "Daemon", "ProviderCatalog", "TaskEngine", "TaskModel", "TaskStore", "TaskTesting",
-                "UpstreamHTTP", logging,
+                "Artefacts", "Daemon", "Gateway", "ProviderCatalog", "TaskEngine", "TaskModel", "TaskStore",
+                "TaskTesting", "UpstreamHTTP", logging,
             ]),
         .testTarget(
             name: "SandboxTests",

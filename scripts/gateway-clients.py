@@ -31,7 +31,7 @@ KEYS = {
     "replicate": "REPLICATE_API_TOKEN", "fal": "FAL_KEY", "google": "GEMINI_API_KEY",
 }
 # What happens to every reply, and the sandbox's fault that does the same behind the gateway.
-FAULTS = {"drop": "lost-reply=1", "half": "reset-reply=1", "502": "502-after=1", "hang": "hang=1"}
+FAULTS = {"drop": "lost-reply=1", "half": "reset-reply=1", "502": "502-after=1", "hang": "hang=1:60s"}
 NAMES = {"drop": "dropped", "half": "half of it", "502": "a proxy's 502", "hang": "client's time-out"}
 SHORT, LONG = 4, 30  # seconds; a client that shall run into its time-out has the short one
 

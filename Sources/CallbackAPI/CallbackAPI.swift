@@ -1,7 +1,6 @@
 import HTTPServing
 import Hummingbird
 import HummingbirdCore
-import HummingbirdTLS
 package import Logging
 package import NIOCore
 package import ServiceLifecycle
@@ -66,14 +65,12 @@ package enum CallbackAPI {
                     maxHeaderFieldSize: limits.maxHeaderBytes, maxHeaderListSize: limits.maxHeaderBytes,
                     maxHeaderFieldCount: limits.maxHeaders)))
         guard let identity else { return http }
-        let configuration = try identity.load()
-        do {
-            return try .tls(http, tlsConfiguration: configuration)
+        do throws(ServerIdentity.Refusal) {
+            return try ServerIdentity(
+                section: "callbacks", certificateFile: identity.certificateFile, keyFile: identity.keyFile
+            ).server(over: http)
         } catch {
-            throw CallbackSetUpError(
-                message:
-                    "callbacks.certificate_file (\(identity.certificateFile)) and callbacks.key_file (\(identity.keyFile)) do not match."
-            )
+            throw CallbackSetUpError(message: error.message)
         }
     }
 }

@@ -182,7 +182,8 @@ package enum Daemon {
         renewal.begin(with: reloader)
         let facts = DaemonFacts(
             version: version, pid: Int(getpid()), startedAt: time.now(), socketPath: settings.socketPath,
-            stateDirectory: settings.stateDirectory, callbackAddress: settings.callbacks.listen?.description)
+            stateDirectory: settings.stateDirectory, callbackAddress: settings.callbacks.listen?.description,
+            gatewayURL: settings.gateway.url)
         let shares = connections(settings.maxStreams, logger: logger)
         let socket = SocketSupervisor(path: settings.socketPath, time: time, logger: logger) { () throws(DaemonError) in
             try prepareSocket(settings.socketPath, logger: logger)
@@ -190,7 +191,7 @@ package enum Daemon {
             LocalAPI.server(
                 service: engine.service, endpoints: engine.endpoints, restores: engine.restores,
                 retention: engine.retention, notifications: engine.notifications, streams: engine.streams,
-                artefacts: engine.artefacts, settings: reloader,
+                artefacts: engine.artefacts, gateway: engine.gateway, settings: reloader,
                 facts: facts, time: time, eventLoopGroup: group,
                 logger: logger,
                 connections: shares.connections, maxStreams: shares.streams
@@ -210,7 +211,9 @@ package enum Daemon {
         }
         let listener = try CallbackListener(
             settings.callbacks, receiver: engine.callbacks, time: time, group: group, logger: logger)
-        let doors: [any Service] = [listener].compactMap { $0 } + [socket]
+        let gateway = try GatewayListener(
+            configuration, service: engine.gateway, passing: transport, time: time, group: group, logger: logger)
+        let doors: [any Service] = [listener as (any Service)?, gateway].compactMap { $0 } + [socket]
         let reloads: [any Service] = [SignalReloads(reloader: reloader), TokenWatcher(reloader: reloader, time: time)]
         let notifier = ShutdownNotifier(service: engine.service, streams: engine.streams)
         let watch = StreamWatch(streams: engine.streams, time: time)

@@ -18,10 +18,12 @@ package struct DaemonFacts: Sendable {
     package let stateDirectory: String
     /// The address of the callback listener; nil if callbacks are off.
     package let callbackAddress: String?
+    /// The address of the gateway as a URL; nil if it is off.
+    package let gatewayURL: String?
 
     package init(
         version: String, pid: Int, startedAt: Timestamp, socketPath: String, stateDirectory: String,
-        callbackAddress: String? = nil
+        callbackAddress: String? = nil, gatewayURL: String? = nil
     ) {
         self.version = version
         self.pid = pid
@@ -29,6 +31,7 @@ package struct DaemonFacts: Sendable {
         self.socketPath = socketPath
         self.stateDirectory = stateDirectory
         self.callbackAddress = callbackAddress
+        self.gatewayURL = gatewayURL
     }
 }
 
@@ -51,8 +54,8 @@ package enum LocalAPI {
     package static func server(
         service: TaskService, endpoints: EndpointService, restores: RestoreService, retention: RetentionService,
         notifications: NotificationService, streams: EventStreams, artefacts: ArtefactService? = nil,
-        settings: any SettingsReloading, facts: DaemonFacts, time: any TimeSource,
-        eventLoopGroup: any EventLoopGroup,
+        gateway: GatewayService, settings: any SettingsReloading, facts: DaemonFacts,
+        time: any TimeSource, eventLoopGroup: any EventLoopGroup,
         logger: Logger, connections: Int = maxConnections, maxStreams: Int = LocalAPI.maxStreams,
         onRunning: @escaping @Sendable () async -> Void
     ) -> some Service {
@@ -66,8 +69,7 @@ package enum LocalAPI {
                 notifications: notifications,
                 streams: StreamRoutes(
                     service: service, streams: streams, limit: maxStreams, connections: connections),
-                artefacts: artefacts,
-                settings: settings, facts: facts, time: time),
+                artefacts: artefacts, gateway: gateway, settings: settings, facts: facts, time: time),
             server: http,
             configuration: ApplicationConfiguration(
                 address: .unixDomainSocket(path: facts.socketPath), serverName: "pollux/\(facts.version)",
@@ -89,7 +91,7 @@ package enum LocalAPI {
     package static func router(
         service: TaskService, endpoints: EndpointService, restores: RestoreService, retention: RetentionService,
         notifications: NotificationService, streams: StreamRoutes, artefacts: ArtefactService? = nil,
-        settings: any SettingsReloading, facts: DaemonFacts, time: any TimeSource,
+        gateway: GatewayService, settings: any SettingsReloading, facts: DaemonFacts, time: any TimeSource,
         bodies: ByteBudget = ByteBudget(capacity: maxBodyBytesAtOnce)
     ) -> Router<APIContext> {
         let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
@@ -104,6 +106,7 @@ package enum LocalAPI {
         RetentionRoutes(service: service, retention: retention).add(to: router)
         NotificationRoutes(service: service, notifications: notifications).add(to: router)
         streams.add(to: router)
+        GatewayRoutes(gateway: gateway, address: facts.gatewayURL).add(to: router)
         DaemonRoutes(
             endpoints: endpoints, artefacts: artefacts, notifications: notifications, settings: settings, facts: facts,
             time: time

@@ -245,6 +245,21 @@ extension LocalAPIClient {
         try await send(.POST, LocalAPIRoute.testDestination.path(destination), timeout: .seconds(90))
     }
 
+    /// How programs reach the gateway.
+    package func gateway() async throws(LocalAPIClientError) -> Answer<GatewayDocument> {
+        try await send(.GET, LocalAPIRoute.gateway.path())
+    }
+
+    /// Makes a token of the gateway.
+    package func addGatewayToken(named name: String) async throws(LocalAPIClientError) -> Answer<GatewayTokenDocument> {
+        try await post(LocalAPIRoute.gatewayTokens.path(), GatewayTokenRequestDocument(name: name).json)
+    }
+
+    /// Removes a token of the gateway.
+    package func removeGatewayToken(named name: String) async throws(LocalAPIClientError) -> Answer<GatewayDocument> {
+        try await post(LocalAPIRoute.gatewayTokenRemoval.path(name))
+    }
+
     /// Whether the daemon runs.
     package func health() async throws(LocalAPIClientError) -> Answer<HealthDocument> {
         try await send(.GET, LocalAPIRoute.health.path())

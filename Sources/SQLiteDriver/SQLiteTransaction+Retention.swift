@@ -33,6 +33,9 @@ extension SQLiteTransaction {
         }
         if parts.contains(.request) {
             try add("SELECT 0, LENGTH(CAST(request AS BLOB)) FROM task_payload WHERE task_key = ?")
+            try add(
+                "SELECT 0, LENGTH(query) + LENGTH(headers) + IFNULL(LENGTH(body), 0) FROM gateway_message WHERE task_key = ?"
+            )
         }
         if parts.contains(.response) {
             try add("SELECT 0, IFNULL(LENGTH(CAST(response AS BLOB)), 0) FROM task_payload WHERE task_key = ?")
@@ -41,6 +44,7 @@ extension SQLiteTransaction {
                 SELECT 0, IFNULL(SUM(LENGTH(CAST(pointer AS BLOB)) + IFNULL(LENGTH(CAST(value AS BLOB)), 0)), 0)
                 FROM task_result WHERE task_key = ?
                 """)
+            try add("SELECT 0, LENGTH(body) FROM gateway_reply WHERE task_key = ?")
         }
         if parts.contains(.events) {
             try add(
@@ -96,14 +100,19 @@ extension SQLiteTransaction {
         var last: Int64?
         for key in keys {
             if parts.contains(.request) {
-                try remove(.integer(key), from: ["task_payload", "callback_token", "callback_body", "delivery"])
+                try remove(
+                    .integer(key),
+                    from: [
+                        "task_payload", "callback_token", "callback_body", "delivery", "gateway_message",
+                        "gateway_exchange",
+                    ])
                 // Other attempts own a remote id and stay.
                 try db.cachedStatement(sql: "DELETE FROM given_up_attempt WHERE task_key = ? AND remote_id IS NULL")
                     .execute(binding: .integer(key))
             } else if parts.contains(.response) {
                 try removeResponse(of: key)
             }
-            if parts.contains(.response) { try remove(.integer(key), from: ["task_result"]) }
+            if parts.contains(.response) { try remove(.integer(key), from: ["task_result", "gateway_reply"]) }
             if parts.contains(.events) {
                 if let line = try lastLine(of: key) { last = max(last ?? line, line) }
                 try remove(.integer(key), from: ["event"])

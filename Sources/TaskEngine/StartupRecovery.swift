@@ -38,6 +38,8 @@ package struct StartupRecovery: Sendable {
     package func run() async throws(TaskStoreError) {
         // The instance lock is held, so no other process that starts work is alive.
         try await store.endOtherLeases(at: time.now())
+        // Their connections ended with the process.
+        try await store.endOpenExchanges(at: time.now())
         accounts.former.set(try await store.leaseEnds())
         let runningUntil = try await checkWitness()
         // In a copy, the request may also have been sent again later, by the daemon that continued.

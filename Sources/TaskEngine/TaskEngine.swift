@@ -22,6 +22,10 @@ package struct TaskEngine: Sendable {
     package let notifications: NotificationService
     /// The streams of events that clients follow.
     package let streams: EventStreams
+    /// Serves programs that speak to a provider through the gateway.
+    package let gateway: GatewayService
+    /// Stores what became of the gateway's replies.
+    package let fateRecorder: FateRecorder
     /// Recovers the state at a start. It must run before the loops.
     package let recovery: StartupRecovery
     /// Sends queued tasks.
@@ -119,11 +123,11 @@ package struct TaskEngine: Sendable {
         let fetching = InFlightArtefacts()
 
         // The entry points.
+        let newTasks = NewTaskBuilder(
+            catalog: catalog, random: random, defaultOnUncertain: settings.view(\.defaultOnUncertain),
+            destinations: settings.view(\.destinations))
         service = TaskService(
-            store: store, catalog: catalog, admission: admission, storage: storage,
-            newTasks: NewTaskBuilder(
-                catalog: catalog, random: random, defaultOnUncertain: settings.view(\.defaultOnUncertain),
-                destinations: settings.view(\.destinations)),
+            store: store, catalog: catalog, admission: admission, storage: storage, newTasks: newTasks,
             cancellation: RemoteCancellation(
                 catalog: catalog, admission: admission, transport: transport, logger: logger),
             sampler: sampler,
@@ -135,6 +139,13 @@ package struct TaskEngine: Sendable {
             ArtefactService(
                 store: store, catalog: catalog, downloads: downloads, storage: storage, wakes: wakes, time: time)
         }
+        let fates = ExchangeFates()
+        gateway = GatewayService(
+            tokens: try await LocalTokens(store, random: random, time: time), fates: fates, catalog: catalog,
+            store: store, service: service, newTasks: newTasks, admission: admission, transport: transport,
+            storage: storage, feed: feed, unknown: UnknownIDs(), random: random, wakes: wakes, time: time,
+            logger: logger)
+        fateRecorder = FateRecorder(fates: fates, store: store, time: time)
         endpoints = EndpointService(
             store: store, catalog: catalog, admission: admission, statistics: statistics, meter: meter,
             unrecognised: unrecognised, callbacks: monitor, wakes: wakes, time: time, logger: logger)
@@ -250,7 +261,9 @@ package struct TaskEngine: Sendable {
 
     /// The loops, in start order.
     package var loops: [any Service] {
-        let loops: [any Service] = [storage, deadlines, reconciler, scheduler, submitter, sweeper, notifier]
+        let loops: [any Service] = [
+            storage, deadlines, reconciler, scheduler, submitter, sweeper, notifier, fateRecorder,
+        ]
         let files: [(any Service)?] = [fetcher, remover]
         return loops + files.compactMap { $0 }
     }

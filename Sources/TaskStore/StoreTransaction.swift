@@ -117,6 +117,14 @@ package protocol StoreSnapshot {
     func undelivered(of keys: [Int64], after sequence: Int64) throws -> Set<Int64>
     /// The place of the last line in the log that is older than that; 0 if there is none.
     func lastEvent(before time: Timestamp) throws -> Int64
+    /// The exchanges of the gateway with that content key.
+    func exchanges(with contentKey: [UInt8]) throws -> [Exchange]
+    /// What a program sent with a task besides the members of its request.
+    func passedMessage(of task: TaskID) throws -> PassedMessage?
+    /// The provider's reply to the submission of a task.
+    func submissionReply(of task: TaskID) throws -> SubmissionReply?
+    /// The tokens of local programs, by name.
+    func localTokens() throws -> [LocalToken]
     /// The stored facts about the database.
     func meta() throws -> [MetaName: String]
     /// The place of the last line that was ever written, 0 for none, and the time of the last line that still exists.
@@ -185,6 +193,24 @@ package protocol StoreTransaction: StoreSnapshot {
     func drop(_ name: MetaName) throws
     /// Changes the counts of tasks.
     func add(_ counts: [TaskCountDelta]) throws
+    /// Opens an exchange of the task with that key.
+    func insert(_ arrival: PassedSubmission.Arrival, of key: Int64, at now: Timestamp) throws
+    /// Gives open exchanges their fates.
+    func settle(_ fates: [ExchangeFate]) throws
+    /// Gives every open exchange the fate of an undelivered one.
+    func endOpenExchanges(at now: Timestamp) throws
+    /// Drops an exchange.
+    func drop(_ exchange: Exchange) throws
+    /// Drops exchanges whose fate was known by these times.
+    func dropExchanges(deliveredBy delivered: Timestamp, undeliveredBy undelivered: Timestamp, limit: Int) throws
+    /// Keeps what a program sent with the task with that key.
+    func insert(_ message: PassedMessage, of key: Int64) throws
+    /// Keeps the reply to the submission of the task with that key.
+    func put(_ reply: SubmissionReply, of key: Int64) throws
+    /// Inserts a token of local programs.
+    func insert(_ token: LocalToken) throws
+    /// Drops a token of local programs.
+    func dropLocalToken(named name: String) throws
 
     /// Sets the due time of the open ones among these tasks.
     func setDue(_ ids: [TaskID], at time: Timestamp) throws

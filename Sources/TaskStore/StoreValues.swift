@@ -53,6 +53,8 @@ package struct ScheduledEvent: Sendable {
     package let schedule: Schedule
     /// Computes a further event from the task after the first event. It must be as pure as ``schedule``.
     package let consequence: (@Sendable (TrackedTask) -> TaskEvent?)?
+    /// The provider's reply that the event is about, where it is to be kept as it came.
+    package var reply: SubmissionReply?
 
     package init(
         _ event: TaskEvent, for task: TaskID, attempt: Int? = nil, under lease: LeaseName? = nil,
@@ -79,9 +81,11 @@ package struct ScheduledEvent: Sendable {
 
     /// The same for another event.
     package func replacing(event: TaskEvent) -> ScheduledEvent {
-        ScheduledEvent(
+        var replaced = ScheduledEvent(
             event, for: task, attempt: attempt, under: lease, shownTo: account, consequence: consequence,
             schedule: schedule)
+        replaced.reply = reply
+        return replaced
     }
 }
 

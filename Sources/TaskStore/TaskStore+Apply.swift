@@ -145,6 +145,7 @@ extension ChangeSet {
         try keep(planned.event, of: row, leadingTo: change)
         try keep(change.attempts, of: row, shownTo: planned.account)
         keep(event.results, of: row.key, leadingTo: change)
+        if let reply = planned.reply { try transaction.put(reply, of: row.key) }
         for entry in change.logEntries { append(entry, of: row.key, about: change.task) }
         return change
     }

@@ -20,7 +20,7 @@ extension TaskStore {
         }
     }
 
-    private static func insert(_ tasks: [PreparedTask], in changes: inout ChangeSet) throws -> [InsertResult] {
+    static func insert(_ tasks: [PreparedTask], in changes: inout ChangeSet) throws -> [InsertResult] {
         var keys = try knownKeys(of: tasks, in: changes.transaction)
         var newTasks: [PreparedTask] = []
         /// Inserts the new tasks collected so far, with their keys.
@@ -75,7 +75,7 @@ extension TaskStore {
 }
 
 /// A new task with serialised documents.
-private struct PreparedTask: Sendable {
+struct PreparedTask: Sendable {
     let row: NewTaskRow
     let key: KeyRow?
 

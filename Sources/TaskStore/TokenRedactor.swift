@@ -76,7 +76,19 @@ enum TokenRedactor {
 extension ScheduledEvent {
     /// The event as it may be stored.
     var redacted: ScheduledEvent {
-        event.redacted.map { replacing(event: $0) } ?? self
+        var event = event.redacted.map { replacing(event: $0) } ?? self
+        event.reply = reply?.redacted
+        return event
+    }
+}
+
+extension SubmissionReply {
+    /// The reply with tokens taken out of its body.
+    fileprivate var redacted: SubmissionReply {
+        guard let text = String(validating: body, as: UTF8.self).flatMap({ TokenRedactor.redacted($0) }) else {
+            return self
+        }
+        return SubmissionReply(status: status, contentType: contentType, body: Array(text.utf8))
     }
 }
 

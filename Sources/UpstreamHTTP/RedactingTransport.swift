@@ -51,6 +51,7 @@ package struct RedactingTransport: UpstreamTransport {
             url: url.replacing(SecretRedactor.mark, with: token.percentEncoded()), headers: request.headers,
             body: request.body)
         restored.baseURL = request.baseURL
+        restored.contentType = request.contentType
         return restored
     }
 }

@@ -50,12 +50,12 @@ package struct UpstreamHTTP: UpstreamTransport {
         }
     }
 
-    @Current private var accounts: [ProviderAccount: Access]
-    private let pool: ClientPool
+    @Current var accounts: [ProviderAccount: Access]
+    let pool: ClientPool
     private let eventLoopGroup: any EventLoopGroup
     @Current private var maxReplyBytes: Int
     private let memory: ReplyMemory
-    private let now: @Sendable () -> Timestamp
+    let now: @Sendable () -> Timestamp
     private let requestSent: @Sendable (_ isPaid: Bool) -> Void
 
     /// Opens the clients. `requestSent` is called after the last byte of a request is written.
@@ -189,7 +189,7 @@ package struct UpstreamHTTP: UpstreamTransport {
 
     package func roomForPaidReply() -> ReplyRoom? { memory.roomForPaidReply() }
 
-    private func url(of request: UpstreamRequest, at access: Access?) -> String {
+    func url(of request: UpstreamRequest, at access: Access?) -> String {
         let url = request.url ?? (access?.baseURL ?? "") + request.path
         guard case .query(let name) = access?.authentication, let token = access?.token else { return url }
         return url + (url.contains("?") ? "&" : "?") + name + "=" + token.percentEncoded()
@@ -201,7 +201,9 @@ package struct UpstreamHTTP: UpstreamTransport {
         headers.replaceOrAdd(name: "Accept", value: "application/json")
         headers.replaceOrAdd(name: "Accept-Encoding", value: "identity")
         headers.replaceOrAdd(name: "User-Agent", value: "pollux")
-        if request.body != nil { headers.replaceOrAdd(name: "Content-Type", value: "application/json") }
+        if request.body != nil {
+            headers.replaceOrAdd(name: "Content-Type", value: request.contentType ?? "application/json")
+        }
         if let credential = access?.credential(at: now()) {
             headers.replaceOrAdd(name: credential.name, value: credential.value)
         }

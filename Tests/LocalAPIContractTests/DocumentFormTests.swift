@@ -130,6 +130,12 @@ private struct DocumentForm: Sendable {
         DocumentForm(
             "reload", #"{"settings":{"digest":"d","loaded_at":"t"},"changed":["a.b","c"],"warnings":["W."]}"#
         ) { try ReloadDocument(json: $0).json },
+        DocumentForm(
+            "gateway",
+            #"{"url":"u","tokens":[{"name":"n","created_at":"t"}],"providers":[{"name":"p","url":"u","environment":{"A":"b"}}]}"#
+        ) { try GatewayDocument(json: $0).json },
+        DocumentForm("gateway token", #"{"name":"n","token":"t"}"#) { try GatewayTokenDocument(json: $0).json },
+        DocumentForm("add gateway token", #"{"name":"n"}"#) { try GatewayTokenRequestDocument(json: $0).json },
         DocumentForm("prune", #"{"dry_run":true}"#) { try PruneRequestDocument(json: $0).json },
         DocumentForm(
             "pruned",

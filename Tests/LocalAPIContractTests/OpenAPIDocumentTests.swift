@@ -42,6 +42,8 @@ import VerbatimJSON
         #expect(fields(of: "Provider") == StatusDocument.Provider().json.object?.names)
         #expect(fields(of: "Account") == StatusDocument.Account().json.object?.names)
         #expect(fields(of: "Backup") == BackupDocument().json.object?.names)
+        #expect(fields(of: "Gateway") == GatewayDocument().json.object?.names)
+        #expect(fields(of: "GatewayToken") == GatewayTokenDocument().json.object?.names)
         #expect(fields(of: "Reload") == ReloadDocument().json.object?.names)
         #expect(fields(of: "Settings") == SettingsDocument().json.object?.names)
         #expect(document.value(at: try pointer("/components/schemas/Task/required"))?.array?.count == 37)
@@ -70,7 +72,7 @@ import VerbatimJSON
         #expect(fields(of: "CallbackReceiver") == receiving.json["callbacks"]?.object?.names)
     }
 
-    @Test(arguments: ["SubmitRequest", "AdoptRequest", "BackupRequest", "PruneRequest"])
+    @Test(arguments: ["SubmitRequest", "AdoptRequest", "BackupRequest", "PruneRequest", "GatewayTokenRequest"])
     func `the request schemas have exactly the accepted fields`(schema: String) throws {
         let names = try #require(fields(of: schema))
         for name in names + ["stranger"] {
@@ -79,6 +81,7 @@ import VerbatimJSON
                 switch schema {
                 case "SubmitRequest": _ = try SubmitDocument(json: json)
                 case "AdoptRequest": _ = try AdoptDocument(json: json)
+                case "GatewayTokenRequest": _ = try GatewayTokenRequestDocument(json: json)
                 case "PruneRequest": _ = try PruneRequestDocument(json: json)
                 default: _ = try BackupRequestDocument(json: json)
                 }

@@ -25,7 +25,7 @@ import VerbatimJSON
             let server = LocalAPI.server(
                 service: api.engine.service, endpoints: api.engine.endpoints, restores: api.engine.restores,
                 retention: api.engine.retention, notifications: api.engine.notifications, streams: api.engine.streams,
-                settings: UnchangedSettings(),
+                gateway: api.engine.gateway, settings: UnchangedSettings(),
                 facts: DaemonFacts(
                     version: "1.2.3", pid: 42, startedAt: APIHarness.start, socketPath: path, stateDirectory: "/state"),
                 time: ManualTimeSource(), eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger,

@@ -17,6 +17,7 @@ enum PlanCheck {
         ("FROM lease", "SCAN lease", "a row per account"),
         ("FROM destination", "SCAN destination", "a row per destination of the settings"),
         ("COUNT(*) FROM delivery", "SCAN delivery", "counts all failures, for the status"),
+        ("FROM gateway_token", "SCAN gateway_token", "a row per token"),
         ("FROM meta", "SCAN meta", "a few facts about the database"),
         ("ORDER BY sequence DESC LIMIT 1", "SCAN event", "the last line of the log"),
         ("FROM sqlite_sequence", "SCAN sqlite_sequence", "one row"),

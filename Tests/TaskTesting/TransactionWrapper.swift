@@ -206,6 +206,22 @@ extension SnapshotWrapper {
         try reading.circuits()
     }
 
+    package func exchanges(with contentKey: [UInt8]) throws -> [Exchange] {
+        try reading.exchanges(with: contentKey)
+    }
+
+    package func passedMessage(of task: TaskID) throws -> PassedMessage? {
+        try reading.passedMessage(of: task)
+    }
+
+    package func submissionReply(of task: TaskID) throws -> SubmissionReply? {
+        try reading.submissionReply(of: task)
+    }
+
+    package func localTokens() throws -> [LocalToken] {
+        try reading.localTokens()
+    }
+
     package func leases() throws -> [Lease] {
         try reading.leases()
     }
@@ -358,5 +374,43 @@ extension TransactionWrapper {
 
     package func moveGivenUp(by jump: Duration) throws {
         try base.moveGivenUp(by: jump)
+    }
+
+    package func insert(_ arrival: PassedSubmission.Arrival, of key: Int64, at now: Timestamp) throws {
+        try base.insert(arrival, of: key, at: now)
+    }
+
+    package func settle(_ fates: [ExchangeFate]) throws {
+        try base.settle(fates)
+    }
+
+    package func endOpenExchanges(at now: Timestamp) throws {
+        try base.endOpenExchanges(at: now)
+    }
+
+    package func drop(_ exchange: Exchange) throws {
+        try base.drop(exchange)
+    }
+
+    package func dropExchanges(
+        deliveredBy delivered: Timestamp, undeliveredBy undelivered: Timestamp, limit: Int
+    ) throws {
+        try base.dropExchanges(deliveredBy: delivered, undeliveredBy: undelivered, limit: limit)
+    }
+
+    package func insert(_ message: PassedMessage, of key: Int64) throws {
+        try base.insert(message, of: key)
+    }
+
+    package func put(_ reply: SubmissionReply, of key: Int64) throws {
+        try base.put(reply, of: key)
+    }
+
+    package func insert(_ token: LocalToken) throws {
+        try base.insert(token)
+    }
+
+    package func dropLocalToken(named name: String) throws {
+        try base.dropLocalToken(named: name)
     }
 }

@@ -33,6 +33,8 @@ package enum EmbeddedMigrations {
         EmbeddedMigration(name: "0019_remove_stubs", bytes: PackageResources._019_remove_stubs_sql),
         EmbeddedMigration(name: "0020_notify_destinations", bytes: PackageResources._020_notify_destinations_sql),
         EmbeddedMigration(name: "0021_save_results", bytes: PackageResources._021_save_results_sql),
+        EmbeddedMigration(
+            name: "0023_pass_through_gateway", bytes: PackageResources._023_pass_through_gateway_sql),
     ]
 }
 

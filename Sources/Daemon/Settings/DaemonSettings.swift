@@ -1,4 +1,5 @@
 package import Artefacts
+package import Gateway
 import LocalAPI
 package import Logging
 package import TaskEngine
@@ -39,6 +40,8 @@ package struct DaemonSettings: Sendable {
     package var authoritiesFile: String?
     /// The callback listener and its public URL.
     package var callbacks = CallbackSettings()
+    /// The listener for programs that speak to a provider through Pollux.
+    package var gateway = GatewayListenerSettings()
     /// How long the details of ended tasks are kept.
     package var retention = RetentionPolicy()
     /// Who is notified of what happens to tasks.
@@ -81,6 +84,17 @@ package struct CallbackSettings: Sendable {
     /// PEM files; nil if a proxy terminates TLS.
     package var certificateFile: String?
     package var keyFile: String?
+}
+
+/// The gateway. It is off unless it has an address.
+package struct GatewayListenerSettings: Sendable {
+    /// The address to listen on.
+    package var listen: ListenAddress?
+    /// PEM files. An address that other machines reach needs them.
+    package var certificateFile: String?
+    package var keyFile: String?
+    /// What a reload may change.
+    package var rules = GatewaySettings()
 }
 
 /// A host and a port, such as `127.0.0.1:8443` or `[::]:8443`.

@@ -1,9 +1,11 @@
 import Artefacts
+import Gateway
 import LocalAPIContract
 import Logging
 import TaskEngine
 import TaskModel
 import TaskStore
+import Text
 
 /// Describes one setting: its names and how its text is parsed.
 ///
@@ -86,6 +88,53 @@ struct Setting: Sendable {
             .needingRestart { $0.callbacks.certificateFile?.withoutDetours },
         path("callbacks.key_file", "POLLUX_CALLBACKS_KEY_FILE", \.callbacks.keyFile)
             .needingRestart { $0.callbacks.keyFile?.withoutDetours },
+        Setting(
+            "gateway.listen", "POLLUX_GATEWAY_LISTEN", rule: "a host and a port, as in 127.0.0.1:8484"
+        ) { text, settings in
+            guard let address = ListenAddress(text) else { return false }
+            settings.gateway.listen = address
+            return true
+        }.needingRestart(\.gateway.listen?.description),
+        path("gateway.certificate_file", "POLLUX_GATEWAY_CERTIFICATE_FILE", \.gateway.certificateFile)
+            .needingRestart { $0.gateway.certificateFile?.withoutDetours },
+        path("gateway.key_file", "POLLUX_GATEWAY_KEY_FILE", \.gateway.keyFile)
+            .needingRestart { $0.gateway.keyFile?.withoutDetours },
+        Setting(
+            "gateway.hosts", "POLLUX_GATEWAY_HOSTS",
+            rule: "host names without ports, separated by spaces, as in host.docker.internal"
+        ) { text, settings in
+            let names = text.split { $0 == " " || $0 == "," }.map(String.init)
+            guard !names.isEmpty, names.allSatisfy({ HostPort($0)?.port == nil && HostPort($0) != nil }) else {
+                return false
+            }
+            settings.gateway.rules.hosts = names
+            return true
+        },
+        Setting(
+            "gateway.max_body_bytes", "POLLUX_GATEWAY_MAX_BODY_BYTES",
+            rule: "a whole number of bytes from 65536 (64 KiB) to 134217728 (128 MiB)"
+        ) { text, settings in
+            guard let number = Int(text), (1 << 16...1 << 27).contains(number) else { return false }
+            settings.gateway.rules.maxBodyBytes = number
+            return true
+        },
+        Setting("gateway.unknown", "POLLUX_GATEWAY_UNKNOWN", rule: "pass or refuse") { text, settings in
+            guard ["pass", "refuse"].contains(text) else { return false }
+            settings.gateway.rules.passesUnknown = text == "pass"
+            return true
+        },
+        Setting("gateway.adopt", "POLLUX_GATEWAY_ADOPT", rule: "true or false") { text, settings in
+            guard ["true", "false"].contains(text) else { return false }
+            settings.gateway.rules.adopts = text == "true"
+            return true
+        },
+        seconds(
+            "gateway.retry_window_seconds", "POLLUX_GATEWAY_RETRY_WINDOW_SECONDS", 1...86_400,
+            \.gateway.rules.retryWindow),
+        Setting(
+            "gateway.callbacks", "POLLUX_GATEWAY_CALLBACKS",
+            rule: "pass: this version leaves a program's callback URL in its request, and cannot deliver to it"
+        ) { text, _ in text == "pass" },
         Setting(
             "events.max_streams", "POLLUX_EVENTS_MAX_STREAMS", rule: "a whole number from 1 to 100000"
         ) { text, settings in

@@ -79,6 +79,8 @@ package enum SettingsLoader {
         settings.artefactDirectory = settings.artefactDirectory.map(places.absolute)
         settings.callbacks.certificateFile = settings.callbacks.certificateFile.map(places.absolute)
         settings.callbacks.keyFile = settings.callbacks.keyFile.map(places.absolute)
+        settings.gateway.certificateFile = settings.gateway.certificateFile.map(places.absolute)
+        settings.gateway.keyFile = settings.gateway.keyFile.map(places.absolute)
         // The directory is beside the settings file, even if that file does not exist.
         settings.providersDirectory = (file ?? places.settingsFile).map { file in
             file.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
@@ -142,6 +144,24 @@ package enum SettingsLoader {
         }
     }
 
+    /// Rejects a gateway that other machines reach without encryption: a token would cross the network as it is.
+    private static func check(_ gateway: GatewayListenerSettings) throws(DaemonError) {
+        guard (gateway.certificateFile == nil) == (gateway.keyFile == nil) else {
+            throw .badSetting("gateway.certificate_file and gateway.key_file must both be set. One is missing.")
+        }
+        guard let address = gateway.listen else {
+            guard gateway.certificateFile == nil else {
+                throw .badSetting("gateway.certificate_file is set, but gateway.listen is not.")
+            }
+            return
+        }
+        guard gateway.certificateFile != nil || HostPort(address.host)?.isLoopback ?? (address.host == "::1") else {
+            throw .badSetting(
+                "gateway.listen is \(address), which other machines reach, so programs would send their tokens without encryption. Set gateway.certificate_file and gateway.key_file, or listen on 127.0.0.1."
+            )
+        }
+    }
+
     /// Rejects a retention that removes a key before its task. A repeated request would then be paid for again while
     /// its task still exists.
     private static func check(_ retention: RetentionPolicy) throws(DaemonError) {
@@ -175,6 +195,7 @@ package enum SettingsLoader {
             )
         }
         try check(settings.callbacks)
+        try check(settings.gateway)
         try check(settings.retention)
         // sockaddr_un holds 108 bytes, the last of them zero.
         guard settings.socketPath.utf8.count <= 107 else {

@@ -10,10 +10,11 @@ extension LocalAPIRoute {
         case .tasks, .restore: [.get, .post]
         case .adopt, .cancel, .reopen, .retry, .resolve, .pause, .resume, .resumeAll, .backup, .reload, .prune, .pin,
             .unpin,
-            .delete, .fetchResults, .replay, .testDestination:
+            .delete, .fetchResults, .replay, .testDestination, .gatewayTokens,
+            .gatewayTokenRemoval:
             [.post]
         case .artefact, .task, .events, .stream, .endpoints, .endpoint, .status, .health, .readiness, .description,
-            .notifications, .deadLetters:
+            .notifications, .deadLetters, .gateway:
             [.get]
         }
     }

@@ -5,7 +5,7 @@ import VerbatimJSON
 enum DeclaredDefinition {
     private static let fields = [
         "summary", "submit", "accepted", "poll", "batch", "list", "state", "progress", "times", "trace_id", "results",
-        "result", "cancel", "error", "max_in_flight", "submits_per_second", "submission_timeout_seconds",
+        "result", "cancel", "error", "gateway", "max_in_flight", "submits_per_second", "submission_timeout_seconds",
         "typical_seconds", "upper_seconds", "min_gap_seconds", "artefact_lifetime_seconds", "results_need_token",
     ]
 
@@ -93,6 +93,7 @@ enum DeclaredDefinition {
                 finishedAt: try times.places("finished_at") ?? [])
         }
         dialect.traceID = try fields.places("trace_id") ?? []
+        dialect.forms = try GatewayDefinition.forms(fields)
         let own = try error(fields)
         dialect.errorCode = own.code.isEmpty ? errors.code : own.code
         dialect.errorMessage = own.message.isEmpty ? errors.message : own.message

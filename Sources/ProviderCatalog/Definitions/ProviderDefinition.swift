@@ -31,7 +31,7 @@ struct ProviderDefinition {
 
     private static let topFields = [
         "provider", "default", "base_url", "allowed_hosts", "auth", "token", "headers", "max_requests_per_second",
-        "error", "callback_signature",
+        "error", "callback_signature", "gateway",
         "codes", "statuses", "words", "hints", "services", "endpoints",
     ]
 
@@ -50,6 +50,7 @@ struct ProviderDefinition {
         provider.headers = try fields.fixedTexts("headers") ?? [:]
         provider.authentication = try authentication(fields) ?? .bearer
         provider.allowedHosts = try fields.texts("allowed_hosts") ?? []
+        provider.gateway = try GatewayDefinition.profile(fields, baseURL: baseURL)
         if let strange = provider.allowedHosts.first(where: { !HostAllowlist.isHost($0) }) {
             throw fields.error(
                 "allowed_hosts",

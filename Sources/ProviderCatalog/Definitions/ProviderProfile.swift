@@ -20,6 +20,8 @@ package struct ProviderProfile: Sendable, Hashable {
     package var headers: [String: String] = [:]
     /// Further hosts that addresses in its replies may use.
     package var allowedHosts: [String] = []
+    /// How programs reach it through the gateway.
+    package var gateway = GatewayProfile()
 
     package init(name: ProviderName, baseURL: String, maxRequestsPerSecond: Double) {
         self.name = name
@@ -39,6 +41,7 @@ package struct ProviderProfile: Sendable, Hashable {
         moved.tokenVariable = tokenVariable
         moved.headers = headers
         moved.callbackSignature = callbackSignature
+        moved.gateway = gateway
         return moved
     }
 

@@ -61,6 +61,9 @@ package protocol ProviderDialect: Sendable {
     /// Fetches results that the record does not contain; nil if the record contains them.
     var resultFetching: (any ResultFetchingDialect)? { get }
 
+    /// The inverse, for programs that speak to the provider through the gateway.
+    var gateway: any GatewayDialect { get }
+
     /// The same dialect for another base URL. Requests go to these hosts only.
     func moved(to hosts: HostAllowlist) -> Self
     /// The rule that decides about a record, and the id in the record, for display.

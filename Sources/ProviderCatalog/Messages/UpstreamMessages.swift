@@ -5,13 +5,15 @@ package struct UpstreamRequest: Sendable, Hashable {
     /// `POST`, `GET` …
     package let method: String
     /// The path below the provider's base URL, with a leading slash.
-    package let path: String
+    package var path: String
     /// A full address instead, which the provider named and its definition allows.
     package let url: String?
     /// Header fields besides authorization, content type, accept and accept encoding, which the transport adds.
-    package let headers: [String: String]
-    /// JSON in UTF-8; nil if there is none.
-    package let body: [UInt8]?
+    package var headers: [String: String]
+    /// JSON in UTF-8, unless ``contentType`` says otherwise; nil if there is none.
+    package var body: [UInt8]?
+    /// The media type of the body; nil for JSON.
+    package var contentType: String?
     /// The base URL that it was made for; it is sent to no other. Nil allows any.
     package var baseURL: String?
 

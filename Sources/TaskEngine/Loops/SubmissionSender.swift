@@ -27,12 +27,14 @@ struct SubmissionSender: Sendable {
         }
         passed(.beforeFirstByte)
         switch await request(of: work) {
-        case .success(let request):
+        case .success(let (request, isPassed)):
             let outcome = await send(request, of: work)
             passed(.afterReply)
             switch outcome {
-            case .verdict(let verdict, let minimumDelay):
-                await take(verdict, of: work, minimumDelay: minimumDelay)
+            case .verdict(let verdict, let minimumDelay, let reply):
+                await take(
+                    verdict, of: work, minimumDelay: minimumDelay,
+                    keeping: isPassed ? reply.flatMap { SubmissionReply($0) } : nil)
             case .outdated(let failure):
                 await record(.submissionNotAccepted(failure), of: work) { [again = time.now()] _ in again }
                 wakes.submitter.signal()
@@ -51,26 +53,31 @@ struct SubmissionSender: Sendable {
     /// The outcome of a request.
     private enum SendOutcome {
         /// What the reply proves, and the minimum delay before the next poll.
-        case verdict(SubmitVerdict, minimumDelay: Duration?)
+        case verdict(SubmitVerdict, minimumDelay: Duration?, reply: UpstreamReply?)
         /// Nothing was accepted, because a reload has replaced the token or the base URL. This says nothing about the
         /// new ones, so neither the account nor the endpoint is paused.
         case outdated(TaskFailure)
     }
 
-    /// Records what the reply to an attempt proves. The reply may arrive late.
-    func take(_ verdict: SubmitVerdict, of work: Submitter.Work, minimumDelay: Duration? = nil) async {
+    /// Records what the reply to an attempt proves. The reply may arrive late. The program that submitted the task through
+    /// the gateway gets `reply` unchanged.
+    func take(
+        _ verdict: SubmitVerdict, of work: Submitter.Work, minimumDelay: Duration? = nil,
+        keeping reply: SubmissionReply? = nil
+    ) async {
         let (event, schedule) = await outcome(of: verdict, for: work, minimumDelay: minimumDelay)
         // A remote id is recorded first. A refusal first blocks the endpoint, so that the task is not claimed again
         // immediately.
         if case .submissionAccepted = event {
-            await record(event, of: work, schedule: schedule, updating: await updates(from: verdict, of: work))
+            await record(
+                event, of: work, schedule: schedule, updating: await updates(from: verdict, of: work), keeping: reply)
             await admission.note(verdict, of: work.endpoint)
         } else {
             await admission.note(verdict, of: work.endpoint)
             let retry = admission.retry(of: work.task, after: verdict, of: work.endpoint)
             await record(
                 event, of: work, schedule: { retry ?? schedule($0) },
-                updating: await updates(from: verdict, of: work))
+                updating: await updates(from: verdict, of: work), keeping: event.settlesSubmission ? reply : nil)
         }
         passed(.afterAccepted)
         wakes.polls.signal()
@@ -79,15 +86,12 @@ struct SubmissionSender: Sendable {
 
     private func record(
         _ event: TaskEvent, of work: Submitter.Work, schedule: @escaping ScheduledEvent.Schedule,
-        updating updates: StatisticsUpdates = StatisticsUpdates()
+        updating updates: StatisticsUpdates = StatisticsUpdates(), keeping reply: SubmissionReply? = nil
     ) async {
-        _ = await recorder.record(
-            [
-                ScheduledEvent(
-                    event, for: work.task.id, attempt: work.task.attempts, shownTo: work.endpoint.account,
-                    schedule: schedule)
-            ],
-            updating: updates)
+        var planned = ScheduledEvent(
+            event, for: work.task.id, attempt: work.task.attempts, shownTo: work.endpoint.account, schedule: schedule)
+        planned.reply = reply
+        _ = await recorder.record([planned], updating: updates)
     }
 
     /// The statistics updates of the reply: a duration sample, or a throttled call.
@@ -106,8 +110,10 @@ struct SubmissionSender: Sendable {
         var isPermanent = true
     }
 
-    /// The request of the attempt, or the reason why it cannot be sent.
-    private func request(of work: Submitter.Work) async -> Result<UpstreamRequest, RequestFailure> {
+    /// The request of the attempt and whether it came through the gateway, or the reason why it cannot be sent.
+    private func request(
+        of work: Submitter.Work
+    ) async -> Result<(request: UpstreamRequest, isPassed: Bool), RequestFailure> {
         do throws(TaskStoreError) {
             let stored = try await store.taskWithPayload(work.task.id)
             guard let request = stored?.payload.request.object else {
@@ -116,11 +122,13 @@ struct SubmissionSender: Sendable {
                         failure: TaskFailure(
                             code: "no_request", message: "The task has no request that could be sent.")))
             }
+            let message = try await store.passedMessage(of: work.task.id)
             return Self.paid(request, of: work).map { request in
                 var request = request
                 // A search at another base URL would not find the task.
                 request.baseURL = work.profile.baseURL
-                return request
+                if let message { request.add(message) }
+                return (request: request, isPassed: message != nil)
             }
         } catch {
             return .failure(
@@ -149,10 +157,11 @@ struct SubmissionSender: Sendable {
                 request, by: work.endpoint.owner, isPaid: true, timeout: limits.timeout(of: work.profile))
             let verdict = work.profile.dialect.readSubmission(reply).redacted
             if reply.rejectsReplacedToken, let failure = verdict.rejectionOfAccount { return .outdated(failure) }
-            return .verdict(verdict, minimumDelay: work.profile.dialect.minimumPollDelay(from: reply))
+            return .verdict(
+                verdict, minimumDelay: work.profile.dialect.minimumPollDelay(from: reply), reply: reply)
         } catch {
             if case .outdated = error { return .outdated(TaskFailure(error)) }
-            return .verdict(SubmitVerdict(error), minimumDelay: nil)
+            return .verdict(SubmitVerdict(error), minimumDelay: nil, reply: nil)
         }
     }
 
@@ -186,6 +195,16 @@ struct SubmissionSender: Sendable {
     }
 
     private func isRepeated(_ task: TrackedTask) -> Bool { task.attempts > 1 }
+}
+
+extension TaskEvent {
+    /// Whether the provider's reply is its last word on the submission.
+    fileprivate var settlesSubmission: Bool {
+        switch self {
+        case .submissionAccepted, .submissionAnswered, .submissionRefused: true
+        default: false
+        }
+    }
 }
 
 extension SubmitVerdict {

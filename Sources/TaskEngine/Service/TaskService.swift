@@ -66,9 +66,7 @@ package struct TaskService: Sendable {
     ) async throws(TaskServiceError) -> (task: TaskWithPayload, isNew: Bool) {
         switch insertion {
         case .created:
-            passed(.afterQueued)
-            if mayBeSent(new.task) { wakes.submitter.signal() }
-            if new.task.deadline != nil { wakes.deadlines.signal() }
+            noteQueued(new.task)
             return (new.stored, true)
         case .tooLate:
             throw .invalidField("deadline", problem: "\(new.task.deadline?.rfc3339 ?? "") has already passed")
@@ -84,6 +82,13 @@ package struct TaskService: Sendable {
         case .remoteIDInUse(let owner):
             throw .store(.remoteIDInUse(by: owner))
         }
+    }
+
+    /// Wakes the loops that handle a new task.
+    func noteQueued(_ task: TrackedTask) {
+        passed(.afterQueued)
+        if mayBeSent(task) { wakes.submitter.signal() }
+        if task.deadline != nil { wakes.deadlines.signal() }
     }
 
     /// Whether to wake the submitter. It is not woken if only a user can unblock the endpoint, because that wakes it.

@@ -14,5 +14,8 @@ package struct RemoteTaskID: Sendable, Hashable, CustomStringConvertible {
         self.text = text
     }
 
+    /// Our own id of a task, where a provider's is meant.
+    package init(_ id: TaskID) { text = id.text }
+
     package var description: String { text }
 }

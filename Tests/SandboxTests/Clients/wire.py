@@ -7,7 +7,7 @@ so the server learns that its reply was not delivered.
   drop  no byte of the reply reaches the client
   half  the head and half of the body do
   502   a proxy's page does instead
-  hang  nothing does, until the client leaves
+  hang  nothing does, until the client leaves or 20 s have passed (replicate's client sets no time-out)
 """
 
 import contextlib
@@ -118,8 +118,7 @@ class Wire:
         if on_reply := self.on_reply.pop(text, None):
             on_reply()
         if fault == "hang":
-            # Until the client leaves.
-            select.select([client], [], [], 600)
+            select.select([client], [], [], 20)
         elif fault == "502":
             reset(server)
             client.sendall(BAD_GATEWAY)

@@ -98,7 +98,7 @@ extension Audit {
             guard "\(record.service)/\(record.operation)" == row.endpoint || isAbandoned else {
                 return "\(record.id) has another endpoint"
             }
-            let wanted = clients.request(ofIntent: row.intent)
+            let wanted = clients.request(of: row)
             let isIt = wanted.map { $0.isCovered(by: record.request) } ?? true
             return isIt ? nil : "\(record.id) was asked for differently"
         case ("failed", "remote_task_not_found"):

@@ -17,6 +17,10 @@ final class Audit {
     var version: Int?
     var replays: [String: LogReplay] = [:]
     var outcomes: [String: (line: String, core: String, reopenings: Int)] = [:]
+    /// The exchanges that retries have claimed.
+    var claimedExchanges: Set<Int64> = []
+    /// Whether a daemon died before it stored that a reply had arrived.
+    var repliesAreAmbiguous = false
     /// A key that belonged to two tasks.
     var secondTask: String?
     var lastSequence: Int64 = 0
@@ -116,6 +120,7 @@ final class Audit {
         try checkAccounts(rows: rows)
         try checkDeliveries(rows: rows)
         try checkLateReplies(rows: rows)
+        try checkPassed(clients)
     }
 
     private func checkNotifications(_ events: [DiskView.EventLine]) throws {

@@ -30,6 +30,8 @@ struct DiskView {
         let isPinned: Bool
         let endedAt: Int64?
         let hasKey: Bool
+        /// The program that submitted it through the gateway.
+        let program: String?
 
         var isStub: Bool { removedParts & RemovedDetails.Parts.all.rawValue == RemovedDetails.Parts.all.rawValue }
         var hasEnded: Bool { ["succeeded", "failed", "cancelled", "expired"].contains(state) }
@@ -45,7 +47,7 @@ struct DiskView {
             intent = (next.optional() as String?).flatMap { Int($0) }
             (outcome, callbacks, isLeased, account) = (next(), next(), next(), next())
             (core, removedParts, isPinned) = (next(), next(), next())
-            (endedAt, hasKey) = (next.optional(), next())
+            (endedAt, hasKey, program) = (next.optional(), next(), next.optional())
         }
     }
 
@@ -61,11 +63,13 @@ struct DiskView {
         let remoteID: String?
         let resolution: String?
         let account: String?
+        let exchange: Int64?
 
         init(_ next: inout ColumnReader) throws {
             (sequence, task, at, kind) = (next(), next(), next(), next())
             (from, to) = (next.optional(), next())
             (remoteID, resolution, account) = (next.optional(), next.optional(), next.optional())
+            exchange = next.optional()
         }
     }
 
@@ -194,7 +198,8 @@ struct DiskView {
           EXISTS (SELECT 1 FROM lease WHERE token = attempt_lease), account,
           json_array(state, is_partial, iif(state IN ('failed', 'cancelled', 'expired') AND submitted_at_ms IS NULL, NULL, remote_id),
             ended_at_ms, finished_at_ms, failure_code, resolution, attempts, outcome_source),
-          removed_parts, is_pinned, ended_at_ms, EXISTS (SELECT 1 FROM idempotency_key AS own WHERE own.task_key = task.task_key)
+          removed_parts, is_pinned, ended_at_ms, EXISTS (SELECT 1 FROM idempotency_key AS own WHERE own.task_key = task.task_key),
+          (SELECT value FROM task_label WHERE task_label.task_key = task.task_key AND name = 'program')
         FROM task LEFT JOIN task_payload USING (task_key) ORDER BY task_key
         """
     private static let givenUp = """
@@ -203,7 +208,7 @@ struct DiskView {
         """
     private static let events = """
         SELECT sequence, IFNULL(task.id, ''), at_ms, kind, from_state, IFNULL(to_state, ''), detail ->> '$.remote_id',
-          detail ->> '$.resolution', detail ->> '$.account'
+          detail ->> '$.resolution', detail ->> '$.account', detail ->> '$.exchange'
         FROM event LEFT JOIN task USING (task_key) WHERE sequence > ? ORDER BY sequence
         """
 }

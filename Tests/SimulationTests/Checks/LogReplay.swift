@@ -64,6 +64,9 @@ struct LogReplay {
                 event.kind == "created" && event.to == "queued" || event.kind == "tracked" && event.to == "running"
             return isBirth ? nil : "it begins with \(event.kind) to \(event.to)"
         }
+        if event.kind == "joined" {
+            return event.to == from.rawValue ? nil : "a retry leads from \(from) to \(event.to)"
+        }
         if ["result_saved", "result_waiting"].contains(event.kind) {
             return from == .succeeded && event.to == from.rawValue ? nil : "a file in \(from)"
         }

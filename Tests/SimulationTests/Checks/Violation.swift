@@ -37,6 +37,9 @@ enum Invariant: String, Sendable, CaseIterable {
     case filesStay = "a file leaves the disk only if a client had it, it is too old, or its task was deleted"
     case eventIsDelivered = "without faults every event reaches its receiver, or is a dead letter"
     case deliveredInOrder = "the events of a task reach their receiver in order"
+    case exchangeIsClaimedOnce = "an exchange of the gateway is claimed at most once"
+    case retryJoins = "a request that is repeated because its reply was lost is one task"
+    case onlyRetriesJoin = "equal requests whose replies arrived are different tasks"
     case lateIsTold = "a late record of a given-up attempt is logged"
 }
 

@@ -49,6 +49,12 @@ struct BrokenDriver: DriverWrapper {
         case dropsResults
         /// Stores the results of another task instead of the task's own.
         case confusesResults
+        /// Takes every request of a program that equals an earlier one for its retry.
+        case joinsEagerly
+        /// Takes no request of a program for a retry.
+        case joinsNothing
+        /// Keeps an exchange that was claimed.
+        case keepsClaimed
         /// Accepts a callback as outcome.
         case believesCallbacks
         /// Accepts any callback token.
@@ -202,6 +208,21 @@ private struct BrokenTransaction: TransactionWrapper {
     ) throws -> [TrackedTask] {
         if case .sweepsOwners = fault, case .write("sweep") = call { return [] }
         return try base.due(in: state, of: service, by: time, excluding: excluding, limit: limit)
+    }
+
+    func exchanges(with contentKey: [UInt8]) throws -> [Exchange] {
+        let exchanges = try base.exchanges(with: contentKey)
+        switch fault {
+        case .joinsNothing: return []
+        case .joinsEagerly:
+            return exchanges.map { Exchange(number: $0.number, task: $0.task, fate: .undelivered, since: $0.since) }
+        default: return exchanges
+        }
+    }
+
+    func drop(_ exchange: Exchange) throws {
+        if case .keepsClaimed = fault { return }
+        try base.drop(exchange)
     }
 
     func insert(_ keys: [NewKey]) throws {

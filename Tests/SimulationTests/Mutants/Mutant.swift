@@ -48,6 +48,8 @@ struct Mutant: Sendable, CustomStringConvertible {
     var startsMoved = false
     /// Whether its daemon knows nothing of former settings.
     var forgetsSettings = false
+    /// Whether every history has programs that use the gateway.
+    var needsPrograms = false
     /// Whether people track every lost id that they see, if that catches it sooner.
     var peopleTrack = false
     /// Whether most requests of every history are lost and listed late, and people soon give them up.
@@ -68,6 +70,7 @@ struct Mutant: Sendable, CustomStringConvertible {
         (plain.endpoint, plain.habit, plain.peopleTrack, plain.startsMoved) = (
             endpoint, habit, peopleTrack, startsMoved
         )
+        plain.needsPrograms = needsPrograms
         return plain
     }
 
@@ -247,6 +250,14 @@ extension Mutant {
         return mutant
     }
 
+    private static func joining(
+        _ fault: BrokenDriver.Fault, _ name: String, caughtBy catchers: Set<Invariant>
+    ) -> Mutant {
+        var mutant = breaking(fault, name, caughtBy: catchers)
+        mutant.needsPrograms = true
+        return mutant
+    }
+
     private static var withoutRecovery: Mutant {
         var mutant = Mutant("skips recovery", caughtBy: [.everythingEnds])
         mutant.skipsRecovery = true
@@ -277,6 +288,11 @@ extension Mutant {
 
     /// All mutants. Every invariant has at least one.
     static let all: [Mutant] = [
+        joining(
+            .joinsEagerly, "takes every equal request for a retry", caughtBy: [.onlyRetriesJoin]),
+        joining(.joinsNothing, "takes no request for a retry", caughtBy: [.retryJoins]),
+        joining(
+            .keepsClaimed, "lets two requests claim one exchange", caughtBy: [.exchangeIsClaimedOnce, .onlyRetriesJoin]),
         acceptingPartialAnswers,
         movingClientIDs,
         breaking(.losesAccepted, "loses an accepted task", caughtBy: [.acceptedIsNeverLost]),

@@ -1,10 +1,13 @@
 import TaskEngine
 import TaskModel
+import TaskStore
 import VerbatimJSON
 
 /// The state of all clients and users: their intents, actions and replies.
 struct Clients: Sendable {
     var intents: [Intent]
+    /// What programs want to submit through the gateway.
+    var passed: [PassedIntent] = []
     /// The task ids that clients received.
     var promised: Set<String> = []
     var cancelled: Set<String> = []
@@ -16,6 +19,12 @@ struct Clients: Sendable {
     /// The request of that intent.
     func request(ofIntent number: Int?) -> JSONObject? {
         intents.first { $0.number == number }?.submission.request
+    }
+
+    /// The request of a task.
+    func request(of row: DiskView.TaskLine) -> JSONObject? {
+        row.program.flatMap { program in passed.first { $0.submission.program == program }?.submission.request }
+            ?? request(ofIntent: row.intent)
     }
 }
 
@@ -38,6 +47,10 @@ enum Action: Sendable {
     case prune
     /// A client copies the file with that digest.
     case copyFile(String)
+    /// A program submits through the gateway.
+    case pass(PassedTry)
+    /// The gateway stores what became of its replies.
+    case recordFates
     /// A daemon that only seemed dead delivers a reply.
     case bringReply(LateReply)
 
@@ -57,6 +70,8 @@ enum Action: Sendable {
         case .delete(let id): "person deletes \(id)"
         case .prune: "person prunes"
         case .copyFile(let digest): "client copies \(digest.suffix(4))"
+        case .pass(let attempt): "program passes \(attempt.number)"
+        case .recordFates: "gateway records"
         case .bringReply(let late): "late reply to attempt \(late.attempt ?? 0) of \(late.task)"
         }
     }
@@ -88,6 +103,9 @@ enum Action: Sendable {
         case .delete(let id): try await daemon.retention.delete(service.id(of: id))
         case .prune: _ = try await daemon.retention.prune(isDryRun: false)
         case .copyFile(let digest): await daemon.artefacts?.noteDelivery(of: digest)
+        case .pass(let attempt): return try await attempt.perform(on: daemon)
+        case .recordFates:
+            do throws(TaskStoreError) { _ = try await daemon.fateRecorder.step() } catch { throw .store(error) }
         case .bringReply(let late): await daemon.take(late)
         }
         return nil

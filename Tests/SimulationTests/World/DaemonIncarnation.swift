@@ -67,6 +67,8 @@ struct DaemonIncarnation: Sendable {
     /// Why the database counts as an older copy; nil if it does not.
     let copyReason: String?
     let callbacks: CallbackReceiver
+    let gateway: GatewayService
+    let fateRecorder: FateRecorder
     let loops: [Loop]
     private let submitter: Submitter
     private let settings: Reloadable<EngineSettings>
@@ -135,6 +137,8 @@ struct DaemonIncarnation: Sendable {
         artefacts = engine.artefacts
         copyReason = try await engine.restores.report()?.mode.reason
         callbacks = engine.callbacks
+        gateway = engine.gateway
+        fateRecorder = engine.fateRecorder
         submitter = engine.submitter.worker
         loops =
             [
@@ -155,6 +159,9 @@ struct DaemonIncarnation: Sendable {
         settings.replace(with: forgetsSettings ? next : try await next.stored(in: TaskStore(sqlite), at: clock.now()))
         engine.followReload()
     }
+
+    /// Lets that time pass.
+    func wait(milliseconds: Int) async { await clock.sleep(until: clock.now() + .milliseconds(milliseconds)) }
 
     /// Records a reply from another daemon that only seemed dead.
     func take(_ late: LateReply) async {

@@ -71,7 +71,7 @@ extension SimulationDriver {
 
     /// The endpoint and the request of a task.
     private func key(of row: DiskView.TaskLine) -> String {
-        let request = clients.intents.first { $0.number == row.intent }?.submission.request
+        let request = clients.request(of: row)
         return "\(row.endpoint) \(request.map { JSONValue.object($0).text } ?? "")"
     }
 

@@ -34,6 +34,12 @@ extension SimulationDriver {
         if random.happens(120), let action = randomAction() { await act(action, &group) }
         if world.copiesFile, let digest = world.pick(try audit.savedFiles) { await act(.copyFile(digest), &group) }
         if random.happens(60), daemon != nil, let late = world.truth.takeLate() { await act(.bringReply(late), &group) }
+        if !clients.passed.isEmpty, daemon != nil {
+            if world.passRandom.happens(150), let attempt = clients.passedTry(random: world.passRandom) {
+                await act(.pass(attempt), &group)
+            }
+            if world.passRandom.happens(60) { await act(.recordFates, &group) }
+        }
         if random.happens(faults.foreignTasks), let intent = random.pick(clients.intents) {
             // The additional member distinguishes it from the clients' requests.
             var body = intent.submission.request
@@ -309,10 +315,11 @@ extension SimulationDriver {
         }
         if isQuiet, let endpoint = toResume.popLast() { return .resume(endpoint) }
         if let action = submission() { return action }
+        if let attempt = clients.passedTry(random: world.passRandom) { return .pass(attempt) }
         guard try hasDrained() else { return nil }
         let open = audit.tasks.filter { !$0.hasEnded }
         guard world.scheduler.waiting.isEmpty, !loops.contains(where: \.isClaiming),
-            !clients.intents.contains(where: { $0.asking > 0 })
+            !clients.intents.contains(where: { $0.asking > 0 }), !clients.passed.contains(where: \.isAsking)
         else { return nil }
         if open.isEmpty {
             // Given-up attempts are read again after five minutes.

@@ -84,6 +84,10 @@ final class SimulationDriver {
             Intent(number: $0, random: random, now: now, endpoints: endpoints)
         }
         clients = Clients(intents: intents)
+        // In histories without retention, since what a retry finds goes with the details of its task.
+        if seed % 4 == 3 || mutant?.needsPrograms ?? false, world.retention.isOff {
+            clients.passed = PassedIntent.all(random: world.passRandom)
+        }
         faultSteps = random.integer(in: 20...120)
         // Tasks of other programs of the account. Sometimes more than a page of them; always, where pages are short.
         let hasPages = random.happens(world.habit == .pagesInTens ? 1_000 : 100)
@@ -152,11 +156,15 @@ final class SimulationDriver {
 
     /// Runs all remaining tasks to their end. They have no effect any more.
     private func drain(_ group: inout DiscardingTaskGroup) async {
+        if daemon?.gateway.fates.unstored.contains(where: { $0.fate == .delivered }) ?? false {
+            audit.repliesAreAmbiguous = true
+        }
         stopFlag.stop()
         group.cancelAll()
         while let parkedTask = world.scheduler.waiting.first { await world.scheduler.resume(parkedTask) }
         for message in inbox.takeAll() {
             if case .answered(.submit(let number, _), _) = message { settle(number) { $0.unanswered += 1 } }
+            if case .answered(.pass(let attempt), _) = message { clients.settle(attempt) { $0.lost += 1 } }
         }
         daemon = nil
         loops = []
@@ -262,12 +270,23 @@ final class SimulationDriver {
                 clients.intents[index].answered = id
             }
         }
+        if case .pass(let attempt) = action { settle(attempt, answer) }
         guard case .submit(let number, _) = action else { return }
         settle(number) { intent in
             switch answer {
             case .success(let id): intent.answered = id
             case .failure(.store(.unknown)): intent.unanswered += 1
             case .failure: intent.refusals += 1
+            }
+        }
+    }
+
+    private func settle(_ attempt: PassedTry, _ answer: Result<TaskID?, TaskServiceError>) {
+        clients.settle(attempt) { intent in
+            switch answer {
+            case .success(let task?) where attempt.isDelivered: intent.task = task
+            case .success, .failure(.store(.unknown)): intent.lost += 1
+            case .failure: break
             }
         }
     }
@@ -291,7 +310,11 @@ final class SimulationDriver {
         case .reopen(let id): clients.reopened.insert(id)
         case .resolve(let id, .resubmit): clients.resubmissions[id, default: 0] += 1
         case .pause(let endpoint): clients.paused.insert(endpoint)
-        case .resolve, .misuseKey, .track, .resume, .bringReply, .repeatKey, .pin, .prune: break
+        case .pass(let attempt):
+            if let index = clients.passed.firstIndex(where: { $0.number == attempt.number }) {
+                clients.passed[index].isAsking = true
+            }
+        case .recordFates, .resolve, .misuseKey, .track, .resume, .bringReply, .repeatKey, .pin, .prune: break
         case .copyFile(let digest): audit.copied.insert(digest)
         case .delete(let id): audit.deleted.insert(id)
         }

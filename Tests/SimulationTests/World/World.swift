@@ -17,6 +17,8 @@ final class World: Sendable {
     let commitRandom: SharedRandom
     /// Decides about reloads and replaced tokens. It is separate for the same reason.
     let reloadRandom: SharedRandom
+    /// Decides about programs that use the gateway. It is separate for the same reason.
+    let passRandom: SharedRandom
     /// The catalog without one service, as a person may reload it.
     let partialCatalog: ProviderCatalog
     /// The catalog with the provider at another base URL. It knows the same tasks there, and lists those sent there.
@@ -95,6 +97,7 @@ final class World: Sendable {
         self.notifies = notifies ?? (seed % 5 == 3)
         receiver = SimulatedReceiver(random: SharedRandom(seed: seed ^ 0x1656_67c5_27d4_eb2f))
         reloadRandom = SharedRandom(seed: seed ^ 0x7f4a_7c15_9e37_79b9)
+        passRandom = SharedRandom(seed: seed ^ 0x3c6e_f372_fe94_f82b)
         state = Mutex(
             State(
                 faults: FaultPlan(random: random), unknownCommits: seed % 5 == 2 ? 60 : 0,

@@ -35,6 +35,8 @@ struct DeclaredDialect: ReplyReader {
     /// The pointers to errors, in records and in refusals.
     var errorCode: [JSONPointer] = []
     var errorMessage: [JSONPointer] = []
+    /// What the gateway answers in the provider's form.
+    var forms = GatewayForms()
 
     /// One request with placeholders.
     struct Call: Sendable, Hashable {
