@@ -35,6 +35,8 @@ package enum EmbeddedMigrations {
         EmbeddedMigration(name: "0021_save_results", bytes: PackageResources._021_save_results_sql),
         EmbeddedMigration(
             name: "0023_pass_through_gateway", bytes: PackageResources._023_pass_through_gateway_sql),
+        EmbeddedMigration(
+            name: "0026_join_equal_submissions", bytes: PackageResources._026_join_equal_submissions_sql),
     ]
 }
 
