@@ -11,6 +11,6 @@ install() {
     "$venv/bin/python" -c "$probe" 2>/dev/null || timeout 300 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
 }
 install .build/clients-venv \
-    'import acedatacloud, fal_client, google.genai, openai, replicate, requests, runwayml, standardwebhooks' \
-    acedatacloud fal-client google-genai openai replicate requests runwayml standardwebhooks
+    'import acedatacloud, fal_client, google.genai, mcp, openai, replicate, requests, runwayml, standardwebhooks' \
+    acedatacloud fal-client google-genai 'mcp>=2.3,<3' openai replicate requests runwayml standardwebhooks
 install .build/schemathesis-venv 'import schemathesis' 'schemathesis>=4.32,<5'

@@ -34,7 +34,7 @@ package struct LocalAPIClient: Sendable {
 // MARK: Tasks
 
 extension LocalAPIClient {
-    /// Submits a task. The status is 201, or 200 if its idempotency key was known.
+    /// Submits a task. The status is 201, or 200 if its idempotency key was known or if it joined a task.
     package func submit(_ document: SubmitDocument) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
         try await post(LocalAPIRoute.tasks.path(), document.json)
     }
@@ -90,6 +90,11 @@ extension LocalAPIClient {
     /// Stops tracking a task; the provider may still bill it.
     package func cancel(_ id: String) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
         try await post(LocalAPIRoute.cancel.path(id))
+    }
+
+    /// Notes that an agent was shown the end of a task, so that its next equal submission is a new task.
+    package func collect(_ id: String) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
+        try await post(LocalAPIRoute.collect.path(id))
     }
 
     /// Tracks a cancelled or expired task again.

@@ -9,6 +9,7 @@ package enum LocalAPIRoute: String, Sendable, CaseIterable {
     case reopen = "/v1/tasks/{id}/reopen"
     case retry = "/v1/tasks/{id}/retry"
     case resolve = "/v1/tasks/{id}/resolve"
+    case collect = "/v1/tasks/{id}/collect"
     case pin = "/v1/tasks/{id}/pin"
     case unpin = "/v1/tasks/{id}/unpin"
     case delete = "/v1/tasks/{id}/delete"

@@ -127,6 +127,8 @@ package protocol StoreSnapshot {
     func submissionReply(of task: TaskID) throws -> SubmissionReply?
     /// The tokens of local programs, by name.
     func localTokens() throws -> [LocalToken]
+    /// The latest submissions with that content that may be joined, oldest first.
+    func joinable(with contentKey: [UInt8]) throws -> [JoinableSubmission]
     /// The stored facts about the database.
     func meta() throws -> [MetaName: String]
     /// The place of the last line that was ever written, 0 for none, and the time of the last line that still exists.
@@ -213,6 +215,12 @@ package protocol StoreTransaction: StoreSnapshot {
     func insert(_ token: LocalToken) throws
     /// Drops a token of local programs.
     func dropLocalToken(named name: String) throws
+    /// Lets equal submissions join the task with that key.
+    func insertJoinable(_ contentKey: [UInt8], of key: Int64) throws
+    /// Notes that the agent was shown that end of the task with that key, if equal submissions join it.
+    func noteCollection(of end: Timestamp, key: Int64) throws
+    /// Ends that submissions join the tasks with these keys.
+    func dropJoinable(_ keys: [Int64]) throws
 
     /// Sets the due time of the open ones among these tasks.
     func setDue(_ ids: [TaskID], at time: Timestamp) throws

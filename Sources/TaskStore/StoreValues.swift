@@ -17,6 +17,8 @@ package struct NewTask: Sendable {
     package let task: TrackedTask
     package let payload: TaskPayload
     package let idempotencyKey: IdempotencyKey?
+    /// SHA-256 of what makes it equal to another one of an agent; nil if equal submissions do not join.
+    package var contentKey: [UInt8]?
 
     package init(task: TrackedTask, payload: TaskPayload, idempotencyKey: IdempotencyKey? = nil) {
         self.task = task
@@ -30,6 +32,8 @@ package enum InsertResult: Sendable, Hashable {
     case created
     /// The key already belongs to a task, which was submitted with the same body or with another.
     case keyInUse(by: TaskID, sameBody: Bool)
+    /// An agent repeated the submission of this task.
+    case joined(TaskID)
     /// Its deadline is not in the future; nothing was stored.
     case tooLate
     /// Another task of the service already owns the remote id (only when adopting).

@@ -28,6 +28,9 @@ extension TaskStore {
             let places = try changes.transaction.insert(newTasks.map(\.row))
             var newKeys: [NewKey] = []
             for (new, place) in zip(newTasks, places) {
+                if let contentKey = new.contentKey {
+                    try changes.transaction.insertJoinable(contentKey, of: place)
+                }
                 let task = new.row.task
                 changes.count(from: nil, to: task)
                 changes.append(task.firstEntry, of: place, about: task)
@@ -45,6 +48,14 @@ extension TaskStore {
                 insertions.append(
                     .keyInUse(by: known.task, sameBody: known.fingerprint == key.fingerprint))
                 continue
+            }
+            if let contentKey = prepared.contentKey {
+                try flush()
+                // A key names its task itself.
+                if let joined = try changes.join(contentKey, of: task, mayJoin: prepared.key == nil) {
+                    insertions.append(.joined(joined))
+                    continue
+                }
             }
             if let deadline = task.deadline, deadline <= task.createdAt {
                 insertions.append(.tooLate)
@@ -78,11 +89,13 @@ extension TaskStore {
 struct PreparedTask: Sendable {
     let row: NewTaskRow
     let key: KeyRow?
+    let contentKey: [UInt8]?
 
     init(_ submission: NewTask) {
         let (task, payload) = (submission.task, submission.payload)
         row = NewTaskRow(
             task: task, request: payload.request.text, record: payload.response.map(RecordText.init))
+        contentKey = submission.contentKey
         key = submission.idempotencyKey.map {
             KeyRow(key: $0.key, task: task.id, fingerprint: $0.fingerprint)
         }

@@ -214,6 +214,10 @@ extension SnapshotWrapper {
         try reading.deliveredExchanges()
     }
 
+    package func joinable(with contentKey: [UInt8]) throws -> [JoinableSubmission] {
+        try reading.joinable(with: contentKey)
+    }
+
     package func passedMessage(of task: TaskID) throws -> PassedMessage? {
         try reading.passedMessage(of: task)
     }
@@ -406,6 +410,18 @@ extension TransactionWrapper {
         deliveredBy delivered: Timestamp, undeliveredBy undelivered: Timestamp, limit: Int
     ) throws {
         try base.dropExchanges(deliveredBy: delivered, undeliveredBy: undelivered, limit: limit)
+    }
+
+    package func insertJoinable(_ contentKey: [UInt8], of key: Int64) throws {
+        try base.insertJoinable(contentKey, of: key)
+    }
+
+    package func noteCollection(of end: Timestamp, key: Int64) throws {
+        try base.noteCollection(of: end, key: key)
+    }
+
+    package func dropJoinable(_ keys: [Int64]) throws {
+        try base.dropJoinable(keys)
     }
 
     package func insert(_ message: PassedMessage, of key: Int64) throws {

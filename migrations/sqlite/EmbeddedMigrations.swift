@@ -36,6 +36,8 @@ package enum EmbeddedMigrations {
         EmbeddedMigration(
             name: "0023_pass_through_gateway", bytes: PackageResources._023_pass_through_gateway_sql),
         EmbeddedMigration(name: "0026_gateway_addresses", bytes: PackageResources._026_gateway_addresses_sql),
+        EmbeddedMigration(
+            name: "0027_join_equal_submissions", bytes: PackageResources._027_join_equal_submissions_sql),
     ]
 }
 

@@ -25,6 +25,7 @@ extension Submission {
         note = document.note
         capture = document.capture
         notify = document.notify
+        joins = document.join ?? false
     }
 }
 

@@ -8,10 +8,9 @@ extension LocalAPIRoute {
     package var methods: [HTTPRequest.Method] {
         switch self {
         case .tasks, .restore: [.get, .post]
-        case .adopt, .cancel, .reopen, .retry, .resolve, .pause, .resume, .resumeAll, .backup, .reload, .prune, .pin,
-            .unpin,
-            .delete, .fetchResults, .replay, .testDestination, .gatewayTokens,
-            .gatewayTokenRemoval:
+        case .adopt, .cancel, .collect, .reopen, .retry, .resolve, .pause, .resume, .resumeAll, .backup, .reload,
+            .prune,
+            .pin, .unpin, .delete, .fetchResults, .replay, .testDestination, .gatewayTokens, .gatewayTokenRemoval:
             [.post]
         case .artefact, .task, .events, .stream, .endpoints, .endpoint, .status, .health, .readiness, .description,
             .notifications, .deadLetters, .gateway:

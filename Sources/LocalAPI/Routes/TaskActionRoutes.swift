@@ -11,6 +11,9 @@ struct TaskActionRoutes {
         router.post(LocalAPIRoute.cancel.routerPath) { request, context in
             try await answer(try await service.cancel(try await id(of: request, context)))
         }
+        router.post(LocalAPIRoute.collect.routerPath) { request, context in
+            try await answer(try await service.collect(try await id(of: request, context)))
+        }
         router.post(LocalAPIRoute.reopen.routerPath) { request, context in
             try await answer(try await service.reopen(try await id(of: request, context)))
         }

@@ -22,6 +22,9 @@ package struct SubmitDocument: ContractDocument {
     /// The name of a destination, or an address where the settings allow it, that is notified of the task in any case. No part
     /// of the comparison either.
     package var notify: String?
+    /// Whether it joins the task of an equal submission with the same label `agent`, while that is open and for ten minutes after
+    /// its end unless that was collected. No part of the comparison of keys either.
+    package var join: Bool?
 
     /// Whether the files of its results are fetched; none means the daemon's settings. True does not go over them.
     package var capture: Bool?
@@ -60,6 +63,7 @@ package struct SubmitDocument: ContractDocument {
         try coder.member("capture", &capture)
         try coder.member("note", &note, EnvelopeRules.check(note:named:))
         try coder.member("notify", &notify, EnvelopeRules.check(notify:named:))
+        try coder.member("join", &join)
     }
 
     /// The document, with each missing member taken from the defaults. Labels are merged one by one.

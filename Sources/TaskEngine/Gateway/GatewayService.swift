@@ -130,7 +130,7 @@ package struct GatewayService: Sendable {
                 return GatewayAdmission(task: existing, isJoined: true, exchange: nil)
             case .inserted(.keyInUse(let existing, sameBody: false)):
                 throw .keyConflict(key: submission.idempotencyKey ?? "", existing: existing, differences: [])
-            case .inserted(.tooLate), .inserted(.remoteIDInUse):
+            case .inserted(.tooLate), .inserted(.remoteIDInUse), .inserted(.joined):
                 throw .store(.failed("a new task was not inserted"))
             }
         }

@@ -33,7 +33,9 @@ struct NewTaskBuilder: Sendable {
         var task = submission.task(
             id: newID(at: now), of: profile.name, at: now, onUncertain: defaultOnUncertain)
         task.hasOwnCallback = profile.dialect.hasOwnCallback(in: submission.request)
-        return NewTask(task: task, payload: TaskPayload(request: .object(submission.request)), idempotencyKey: key)
+        var new = NewTask(task: task, payload: TaskPayload(request: .object(submission.request)), idempotencyKey: key)
+        if submission.joins { new.contentKey = submission.contentKey(of: profile.name) }
+        return new
     }
 
     /// The task for a request that was submitted elsewhere.

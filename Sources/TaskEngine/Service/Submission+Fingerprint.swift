@@ -19,6 +19,14 @@ extension Submission {
         return Array(SHA256.hash(data: JSONValue.object(parts).canonical.utf8))
     }
 
+    /// The SHA-256 digest of what makes two submissions of agents equal: endpoint, request and the label `agent`. Other labels
+    /// and times vary when a model repeats a call.
+    func contentKey(of endpoint: EndpointName) -> [UInt8] {
+        var parts = JSONObject([("endpoint", .string(endpoint.text)), ("request", .object(request))])
+        parts["agent"] = labels["agent"].map { .string($0) }
+        return Array(SHA256.hash(data: JSONValue.object(parts).canonical.utf8))
+    }
+
     /// The differences from a task that was submitted before; empty if both request the same.
     ///
     /// Fingerprints of older versions depended on the spelling of numbers and stored durations as moments. So if two

@@ -17,6 +17,8 @@ package struct Submission: Sendable {
     package var capture: Bool?
     /// The destination, or the address, that is notified of the task in any case. It is not compared either.
     package var notify: String?
+    /// Whether it joins the task of an equal submission of the same agent. It is not compared either.
+    package var joins = false
     /// The ended task whose request it submits again.
     var retryOf: TaskID?
 

@@ -22,7 +22,7 @@ package struct TaskService: Sendable {
     let time: any TimeSource
     let passed: @Sendable (CrashPoint) -> Void
 
-    /// Stores a task. `isNew` is false if its idempotency key belongs to an existing task.
+    /// Stores a task. `isNew` is false if its idempotency key belongs to an existing task, or if it joins one.
     package func submit(
         _ submission: Submission
     ) async throws(TaskServiceError) -> (task: TaskWithPayload, isNew: Bool) {
@@ -79,6 +79,11 @@ package struct TaskService: Sendable {
             guard !differences.isEmpty else { return (stored, false) }
             throw .keyConflict(
                 key: submission.idempotencyKey ?? "", existing: existing, differences: differences)
+        case .joined(let existing):
+            guard let stored = try await find(existing) else {
+                return try await answer(to: submission, with: new, after: try await insert(new))
+            }
+            return (stored, false)
         case .remoteIDInUse(let owner):
             throw .store(.remoteIDInUse(by: owner))
         }
@@ -119,7 +124,7 @@ package struct TaskService: Sendable {
             return (existing, false)
         case .tooLate:
             throw .invalidField("deadline", problem: "\(task.deadline?.rfc3339 ?? "") has already passed")
-        case .keyInUse(let existing, _):
+        case .keyInUse(let existing, _), .joined(let existing):
             return (try await self.task(existing), false)
         }
     }
@@ -180,6 +185,17 @@ package struct TaskService: Sendable {
         let stored = try await apply(.cancelRequested, to: id)
         await cancellation.request(stored)
         return stored
+    }
+
+    /// Notes that an agent was shown the end of the task, so that its next equal submission means a new one.
+    package func collect(_ id: TaskID) async throws(TaskServiceError) -> TaskWithPayload {
+        do throws(TaskStoreError) {
+            try await store.collect(id)
+        } catch {
+            storage.noteFailedWrite(error)
+            throw .store(error)
+        }
+        return try await task(id)
     }
 
     /// Tracks a cancelled or expired task again.

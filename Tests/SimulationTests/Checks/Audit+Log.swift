@@ -16,6 +16,7 @@ extension Audit {
                 throw Violation(.eventsInOrder, "\(event.task): \(problem)")
             }
             guard let row = rows[event.task], let replay = replays[event.task] else { continue }
+            if row.agent != nil { try noteAgentTask(event, clients) }
             if event.kind == "submission_started" { try checkStart(event, of: row) }
             try checkDecision(event, of: row, replay, clients: clients)
         }

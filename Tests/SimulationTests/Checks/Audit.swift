@@ -21,6 +21,10 @@ final class Audit {
     var claimedExchanges: Set<Int64> = []
     /// Whether a daemon died before it stored that a reply had arrived.
     var repliesAreAmbiguous = false
+    /// When each task of the agent ended; nil for an open one.
+    var agentEnds: [String: Int64?] = [:]
+    /// A call of the agent that joined a task whose end it had been shown.
+    var staleJoin: String?
     /// A key that belonged to two tasks.
     var secondTask: String?
     var lastSequence: Int64 = 0
@@ -121,6 +125,7 @@ final class Audit {
         try checkDeliveries(rows: rows)
         try checkLateReplies(rows: rows)
         try checkPassed(clients)
+        if let staleJoin { throw Violation(.shownEndsAreOver, staleJoin) }
     }
 
     private func checkNotifications(_ events: [DiskView.EventLine]) throws {

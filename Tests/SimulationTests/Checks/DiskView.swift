@@ -32,6 +32,8 @@ struct DiskView {
         let hasKey: Bool
         /// The program that submitted it through the gateway.
         let program: String?
+        /// The agent that submitted it.
+        let agent: String?
 
         var isStub: Bool { removedParts & RemovedDetails.Parts.all.rawValue == RemovedDetails.Parts.all.rawValue }
         var hasEnded: Bool { ["succeeded", "failed", "cancelled", "expired"].contains(state) }
@@ -47,7 +49,7 @@ struct DiskView {
             intent = (next.optional() as String?).flatMap { Int($0) }
             (outcome, callbacks, isLeased, account) = (next(), next(), next(), next())
             (core, removedParts, isPinned) = (next(), next(), next())
-            (endedAt, hasKey, program) = (next.optional(), next(), next.optional())
+            (endedAt, hasKey, program, agent) = (next.optional(), next(), next.optional(), next.optional())
         }
     }
 
@@ -203,7 +205,8 @@ struct DiskView {
           json_array(state, is_partial, iif(state IN ('failed', 'cancelled', 'expired') AND submitted_at_ms IS NULL, NULL, remote_id),
             ended_at_ms, finished_at_ms, failure_code, resolution, attempts, outcome_source),
           removed_parts, is_pinned, ended_at_ms, EXISTS (SELECT 1 FROM idempotency_key AS own WHERE own.task_key = task.task_key),
-          (SELECT value FROM task_label WHERE task_label.task_key = task.task_key AND name = 'program')
+          (SELECT value FROM task_label WHERE task_label.task_key = task.task_key AND name = 'program'),
+          (SELECT value FROM task_label WHERE task_label.task_key = task.task_key AND name = 'agent')
         FROM task LEFT JOIN task_payload USING (task_key) ORDER BY task_key
         """
     private static let givenUp = """

@@ -40,6 +40,9 @@ enum Invariant: String, Sendable, CaseIterable {
     case exchangeIsClaimedOnce = "an exchange of the gateway is claimed at most once"
     case retryJoins = "a request that is repeated because its reply was lost is one task"
     case onlyRetriesJoin = "equal requests whose replies arrived are different tasks"
+    case equalCallsJoin =
+        "an equal call of an agent joins its task while that is open, and for ten minutes after an end that was not shown"
+    case shownEndsAreOver = "an equal call of an agent that was shown the end is a new task"
     case lateIsTold = "a late record of a given-up attempt is logged"
 }
 

@@ -57,6 +57,12 @@ struct BrokenDriver: DriverWrapper {
         case forgetsReceived
         /// Keeps an exchange that was claimed.
         case keepsClaimed
+        /// Takes no call of an agent for a repeated one.
+        case forgetsCalls
+        /// Takes a call for a repeated one only while the task is open.
+        case joinsOpenOnly
+        /// Forgets which ends an agent was shown.
+        case forgetsShownEnds
         /// Accepts a callback as outcome.
         case believesCallbacks
         /// Accepts any callback token.
@@ -229,6 +235,18 @@ private struct BrokenTransaction: TransactionWrapper {
                 guard fate.fate == .received else { return fate }
                 return ExchangeFate(mark: fate.mark, contentKey: fate.contentKey, fate: .delivered, at: fate.at)
             })
+    }
+
+    func joinable(with contentKey: [UInt8]) throws -> [JoinableSubmission] {
+        let submissions = try base.joinable(with: contentKey)
+        switch fault {
+        case .forgetsCalls: return []
+        case .joinsOpenOnly:
+            return try submissions.filter { try base.tasks([$0.task]).first.map { !$0.task.state.hasEnded } ?? false }
+        case .forgetsShownEnds:
+            return submissions.map { JoinableSubmission(key: $0.key, task: $0.task, collectedEnd: nil) }
+        default: return submissions
+        }
     }
 
     func drop(_ exchange: Exchange) throws {

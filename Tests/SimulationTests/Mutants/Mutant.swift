@@ -50,6 +50,8 @@ struct Mutant: Sendable, CustomStringConvertible {
     var forgetsSettings = false
     /// Whether every history has programs that use the gateway.
     var needsPrograms = false
+    /// Whether each of its histories without retention has an agent.
+    var needsAgent = false
     /// Whether people track every lost id that they see, if that catches it sooner.
     var peopleTrack = false
     /// Whether most requests of every history are lost and listed late, and people soon give them up.
@@ -70,7 +72,7 @@ struct Mutant: Sendable, CustomStringConvertible {
         (plain.endpoint, plain.habit, plain.peopleTrack, plain.startsMoved) = (
             endpoint, habit, peopleTrack, startsMoved
         )
-        plain.needsPrograms = needsPrograms
+        (plain.needsPrograms, plain.needsAgent) = (needsPrograms, needsAgent)
         return plain
     }
 
@@ -258,6 +260,14 @@ extension Mutant {
         return mutant
     }
 
+    private static func repeating(
+        _ fault: BrokenDriver.Fault, _ name: String, caughtBy catchers: Set<Invariant>
+    ) -> Mutant {
+        var mutant = breaking(fault, name, caughtBy: catchers)
+        mutant.needsAgent = true
+        return mutant
+    }
+
     private static var withoutRecovery: Mutant {
         var mutant = Mutant("skips recovery", caughtBy: [.everythingEnds])
         mutant.skipsRecovery = true
@@ -295,6 +305,11 @@ extension Mutant {
             .forgetsReceived, "lets a retry claim a reply that its program has", caughtBy: [.onlyRetriesJoin]),
         joining(
             .keepsClaimed, "lets two requests claim one exchange", caughtBy: [.exchangeIsClaimedOnce, .onlyRetriesJoin]),
+        repeating(.forgetsCalls, "takes no call of an agent for a repeated one", caughtBy: [.equalCallsJoin]),
+        repeating(
+            .joinsOpenOnly, "lets repeated calls join open tasks only", caughtBy: [.equalCallsJoin]),
+        repeating(
+            .forgetsShownEnds, "forgets which ends an agent was shown", caughtBy: [.shownEndsAreOver]),
         acceptingPartialAnswers,
         movingClientIDs,
         breaking(.losesAccepted, "loses an accepted task", caughtBy: [.acceptedIsNeverLost]),

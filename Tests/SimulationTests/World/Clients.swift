@@ -8,6 +8,7 @@ struct Clients: Sendable {
     var intents: [Intent]
     /// What programs want to submit through the gateway.
     var passed: [PassedIntent] = []
+    var agent: Agent?
     /// The task ids that clients received.
     var promised: Set<String> = []
     var cancelled: Set<String> = []
@@ -23,7 +24,8 @@ struct Clients: Sendable {
 
     /// The request of a task.
     func request(of row: DiskView.TaskLine) -> JSONObject? {
-        row.program.flatMap { program in passed.first { $0.submission.program == program }?.submission.request }
+        if row.agent != nil { return agent?.submission.request }
+        return row.program.flatMap { program in passed.first { $0.submission.program == program }?.submission.request }
             ?? request(ofIntent: row.intent)
     }
 }
@@ -51,6 +53,8 @@ enum Action: Sendable {
     case pass(PassedTry)
     /// The gateway stores what became of its replies.
     case recordFates
+    /// An agent makes a call.
+    case call(AgentCall)
     /// A daemon that only seemed dead delivers a reply.
     case bringReply(LateReply)
 
@@ -72,6 +76,7 @@ enum Action: Sendable {
         case .copyFile(let digest): "client copies \(digest.suffix(4))"
         case .pass(let attempt): "program passes \(attempt.number)"
         case .recordFates: "gateway records"
+        case .call(let call): call.words
         case .bringReply(let late): "late reply to attempt \(late.attempt ?? 0) of \(late.task)"
         }
     }
@@ -106,6 +111,7 @@ enum Action: Sendable {
         case .pass(let attempt): return try await attempt.perform(on: daemon)?.task
         case .recordFates:
             do throws(TaskStoreError) { _ = try await daemon.fateRecorder.step() } catch { throw .store(error) }
+        case .call(let call): return try await call.perform(on: daemon)
         case .bringReply(let late): await daemon.take(late)
         }
         return nil

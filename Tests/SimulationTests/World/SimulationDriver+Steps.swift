@@ -41,6 +41,11 @@ extension SimulationDriver {
             }
             if world.passRandom.happens(60) { await act(.recordFates, &group) }
         }
+        if clients.agent != nil, daemon != nil, world.agentRandom.happens(150),
+            let call = clients.agent?.nextCall(random: world.agentRandom)
+        {
+            await act(.call(call), &group)
+        }
         if random.happens(faults.foreignTasks), let intent = random.pick(clients.intents) {
             // The additional member distinguishes it from the clients' requests.
             var body = intent.submission.request
@@ -317,10 +322,15 @@ extension SimulationDriver {
         if isQuiet, let endpoint = toResume.popLast() { return .resume(endpoint) }
         if let action = submission() { return action }
         if let attempt = clients.passedTry(random: world.passRandom) { return .pass(attempt) }
+        let ended = Set(audit.tasks.filter(\.hasEnded).map(\.id))
+        if let call = clients.agent?.nextCall(random: world.agentRandom, hasEnded: { ended.contains($0.text) }) {
+            return .call(call)
+        }
         guard try hasDrained() else { return nil }
         let open = audit.tasks.filter { !$0.hasEnded }
         guard world.scheduler.waiting.isEmpty, !loops.contains(where: \.isClaiming),
-            !clients.intents.contains(where: { $0.asking > 0 }), !clients.passed.contains(where: \.isAsking)
+            !clients.intents.contains(where: { $0.asking > 0 }), !clients.passed.contains(where: \.isAsking),
+            clients.agent?.call == nil
         else { return nil }
         if open.isEmpty {
             // Given-up attempts are read again after five minutes.

@@ -88,6 +88,9 @@ final class SimulationDriver {
         if seed % 4 == 3 || mutant?.needsPrograms ?? false, world.retention.isOff {
             clients.passed = PassedIntent.all(random: world.passRandom)
         }
+        if mutant?.needsAgent ?? (seed % 8 == 1), world.retention.isOff {
+            clients.agent = Agent(random: world.agentRandom)
+        }
         faultSteps = random.integer(in: 20...120)
         // Tasks of other programs of the account. Sometimes more than a page of them; always, where pages are short.
         let hasPages = random.happens(world.habit == .pagesInTens ? 1_000 : 100)
@@ -170,6 +173,7 @@ final class SimulationDriver {
                 settle(attempt, .success(nil))
             }
         }
+        clients.agent?.settle(nil)
         daemon = nil
         loops = []
     }
@@ -275,6 +279,10 @@ final class SimulationDriver {
             }
         }
         if case .pass(let attempt) = action { settle(attempt, answer) }
+        if case .call(let call) = action {
+            if case .generate = call.kind, case .success(let id?) = answer { audit.noteGeneration(id.text, clients) }
+            clients.agent?.settle(answer)
+        }
         guard case .submit(let number, _) = action else { return }
         settle(number) { intent in
             switch answer {
@@ -342,6 +350,7 @@ final class SimulationDriver {
                     clients.passed[index].late += 1
                 }
             }
+        case .call(let call): clients.agent?.call = call
         case .recordFates, .resolve, .misuseKey, .track, .resume, .bringReply, .repeatKey, .pin, .prune: break
         case .copyFile(let digest): audit.copied.insert(digest)
         case .delete(let id): audit.deleted.insert(id)

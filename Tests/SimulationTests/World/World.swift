@@ -21,6 +21,8 @@ final class World: Sendable {
     let passRandom: SharedRandom
     /// What those programs have seen.
     let programs = Programs()
+    /// Decides about an agent. It is separate for the same reason.
+    let agentRandom: SharedRandom
     /// The catalog without one service, as a person may reload it.
     let partialCatalog: ProviderCatalog
     /// The catalog with the provider at another base URL. It knows the same tasks there, and lists those sent there.
@@ -101,6 +103,7 @@ final class World: Sendable {
         receiver = SimulatedReceiver(random: SharedRandom(seed: seed ^ 0x1656_67c5_27d4_eb2f))
         reloadRandom = SharedRandom(seed: seed ^ 0x7f4a_7c15_9e37_79b9)
         passRandom = SharedRandom(seed: seed ^ 0x3c6e_f372_fe94_f82b)
+        agentRandom = SharedRandom(seed: seed ^ 0x510e_527f_ade6_82d1)
         state = Mutex(
             State(
                 faults: FaultPlan(random: random), unknownCommits: seed % 5 == 2 ? 60 : 0,
