@@ -1,5 +1,6 @@
 import Artefacts
 import Foundation
+import Gateway
 import Logging
 import TaskEngine
 import TaskModel
@@ -158,7 +159,10 @@ import Testing
             "callbacks.certificate_file": "/c.pem", "callbacks.key_file": "/k.pem", "retention.ended": "90d",
             "retention.failed": "30d", "retention.responses": "2w", "retention.events": "36h",
             "retention.idempotency_keys": "400d", "retention.stubs": "500d", "retention.artefacts": "9d",
-            "events.max_streams": "12",
+            "events.max_streams": "12", "gateway.listen": "127.0.0.1:8484", "gateway.socket": "/g.sock",
+            "gateway.certificate_file": "/g.pem", "gateway.key_file": "/gk.pem",
+            "gateway.hosts": "host.docker.internal", "gateway.max_body_bytes": "65536", "gateway.unknown": "refuse",
+            "gateway.adopt": "false", "gateway.retry_window_seconds": "60", "gateway.callbacks": "pass",
             "artefacts.capture": "off", "artefacts.except": "runway",
             "artefacts.directory": "/f", "artefacts.quota": "2TiB", "artefacts.keep_free": "512MiB",
             "artefacts.max_object": "1KiB", "artefacts.name": "'{id}-{n}'",
@@ -169,8 +173,9 @@ import Testing
             let parts = name.split(separator: ".")
             return parts.count == 1 ? "\(name): \(value)" : "\(parts[0]): {\(parts[1]): \(value)}"
         }
-        // Callback settings are only valid together.
-        for line in file where !line.hasPrefix("callbacks") { _ = try load(file: line) }
+        // Settings of a listener are only valid together.
+        let listeners = ["callbacks", "gateway"]
+        for line in file where !listeners.contains(where: line.hasPrefix) { _ = try load(file: line) }
         var environment: [String: String] = [:]
         for setting in Setting.all { environment[setting.variable] = values[setting.name] }
         let settings = try load(environment)
@@ -192,6 +197,12 @@ import Testing
         #expect(settings.submissionsPerSecond == 0.25)
         #expect(settings.logLevel == .warning)
         #expect(settings.maxStreams == 12)
+        #expect(settings.gateway.listen?.port == 8484 && settings.gateway.socket == "/g.sock")
+        #expect(settings.gateway.certificateFile == "/g.pem" && settings.gateway.keyFile == "/gk.pem")
+        #expect(settings.gateway.rules.hosts == ["host.docker.internal"])
+        #expect(settings.gateway.rules.maxBodyBytes == 65_536 && settings.gateway.rules.retryWindow == .seconds(60))
+        #expect(!settings.gateway.rules.passesUnknown && !settings.gateway.rules.adopts)
+        #expect(!settings.gateway.rules.deliversCallbacks)
         #expect(settings.callbacks.listen?.host == "::1" && settings.callbacks.listen?.port == 8443)
         #expect(settings.callbacks.publicURL == "https://pollux.example")
         #expect(settings.callbacks.certificateFile == "/c.pem" && settings.callbacks.keyFile == "/k.pem")

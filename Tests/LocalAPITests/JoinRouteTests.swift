@@ -1,4 +1,6 @@
+import HTTPTypes
 import Testing
+import VerbatimJSON
 
 @Suite struct JoinRouteTests {
     private func submit(
