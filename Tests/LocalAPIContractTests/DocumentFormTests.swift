@@ -197,7 +197,7 @@ private struct DocumentForm: Sendable {
         + #""waiting":1,"dead":2,"behind":3,"last_failure":{"at":"a","status":503,"reason":"r"}}]}"#
     private static let submit =
         #"{"endpoint":"a/b","request":{"n":1.0},"idempotency_key":"k","labels":{"b":"2","a":"1"},"priority":-5,"#
-        + #""not_before":"n","deadline":"d","on_uncertain":"fail","capture":false,"note":"n","notify":"d","join":true}"#
+        + #""not_before":"n","deadline":"d","on_uncertain":"fail","capture":false,"note":"n","notify":"d"}"#
     private static let adopt =
         #"{"endpoint":"a/b","remote_id":"r","labels":{"b":"2","a":"1"},"priority":3,"deadline":"d"}"#
 }

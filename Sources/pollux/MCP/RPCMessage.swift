@@ -54,9 +54,10 @@ enum RPCMessage: Sendable {
     /// The value if it can identify a request or its progress.
     static func identifier(_ value: JSONValue) -> JSONValue? {
         switch value {
-        case .string: value
-        case .number(let number): Int64(number.digits) == nil ? nil : value
-        case .null, .bool, .array, .object: nil
+        case .string: return value
+        // A conditional expression with nil would be the null of JSON.
+        case .number(let number) where Int64(number.digits) != nil: return value
+        case .number, .null, .bool, .array, .object: return nil
         }
     }
 }

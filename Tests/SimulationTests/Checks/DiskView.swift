@@ -191,6 +191,14 @@ struct DiskView {
         }
     }
 
+    /// Whether the log has the line with that number.
+    func hasLine(_ sequence: Int64) throws -> Bool {
+        try queue.unsafeRead { db in
+            try Int64.fetchOne(
+                db.cachedStatement(sql: "SELECT sequence FROM event WHERE sequence = ?"), arguments: [sequence]) != nil
+        }
+    }
+
     func close() throws { try queue.close() }
 
     private static let tasks = """

@@ -58,12 +58,16 @@ struct NotificationAudit {
         }
     }
 
-    /// The first event that was neither taken nor is a dead letter; nil if there is none.
-    func undelivered(exempt: Set<String>) -> String? {
+    /// The first such event that was neither taken nor is a dead letter; nil if there is none.
+    func undelivered(
+        exempt: Set<String>, where isMeant: (_ sequence: Int64) -> Bool = { _ in true }
+    ) -> String? {
         guard let start else { return nil }
         let missing = events.first { event in
-            event.sequence > start && !taken.contains(event.sequence) && !dead.contains(event.sequence)
-                && !retired.contains(event.sequence) && !exempt.contains(event.task)
+            guard event.sequence > start, !taken.contains(event.sequence), !dead.contains(event.sequence),
+                !retired.contains(event.sequence), !exempt.contains(event.task)
+            else { return false }
+            return isMeant(event.sequence)
         }
         return missing.map { "event \($0.sequence) of \($0.task) was neither taken nor is it a dead letter" }
     }

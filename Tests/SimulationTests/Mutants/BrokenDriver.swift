@@ -59,8 +59,6 @@ struct BrokenDriver: DriverWrapper {
         case keepsClaimed
         /// Takes no call of an agent for a repeated one.
         case forgetsCalls
-        /// Takes a call for a repeated one only while the task is open.
-        case joinsOpenOnly
         /// Forgets which ends an agent was shown.
         case forgetsShownEnds
         /// Accepts a callback as outcome.
@@ -241,8 +239,6 @@ private struct BrokenTransaction: TransactionWrapper {
         let submissions = try base.joinable(with: contentKey)
         switch fault {
         case .forgetsCalls: return []
-        case .joinsOpenOnly:
-            return try submissions.filter { try base.tasks([$0.task]).first.map { !$0.task.state.hasEnded } ?? false }
         case .forgetsShownEnds:
             return submissions.map { JoinableSubmission(key: $0.key, task: $0.task, collectedEnd: nil) }
         default: return submissions

@@ -307,8 +307,6 @@ extension Mutant {
             .keepsClaimed, "lets two requests claim one exchange", caughtBy: [.exchangeIsClaimedOnce, .onlyRetriesJoin]),
         repeating(.forgetsCalls, "takes no call of an agent for a repeated one", caughtBy: [.equalCallsJoin]),
         repeating(
-            .joinsOpenOnly, "lets repeated calls join open tasks only", caughtBy: [.equalCallsJoin]),
-        repeating(
             .forgetsShownEnds, "forgets which ends an agent was shown", caughtBy: [.shownEndsAreOver]),
         acceptingPartialAnswers,
         movingClientIDs,
