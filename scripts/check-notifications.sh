@@ -82,10 +82,10 @@ for ((round = 1; round <= kills; round++)); do
 done
 submit last
 
-python3 - "$place/log" "$POLLUX_SOCKET" "$kills" "$seed" <<'PYTHON'
-import collections, json, socket, sys, time
+python3 - "$place/log" "$POLLUX_SOCKET" "$kills" "$seed" "$POLLUX_STATE_DIR/pollux.sqlite" <<'PYTHON'
+import collections, json, socket, sqlite3, sys, time
 
-log, path, kills, seed = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
+log, path, kills, seed, database = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4], sys.argv[5]
 types = {"queued", "submitting", "uncertain", "running", "succeeded", "failed"}
 
 
@@ -113,7 +113,13 @@ def requests():
         return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
-deadline, before = time.monotonic() + 400, {}
+def waiting():
+    """The tries and the last failure of the events that wait for their next try."""
+    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+        return {row[0]: row[1:] for row in connection.execute("SELECT sequence, attempts, reason FROM delivery")}
+
+
+deadline, before = time.monotonic() + 1500, {}
 while True:
     expected = events()
     came = {line["headers"]["webhook-id"] for line in requests() if line["taken"]}
@@ -121,7 +127,9 @@ while True:
     if not missing and expected == before:
         break
     if time.monotonic() > deadline:
-        sys.exit(f"{len(missing)} of {len(expected)} events did not come (seed {seed}): {sorted(missing)[:5]}")
+        rows = waiting()
+        states = {name: rows.get(int(name.rsplit("-", 1)[1]), "no row") for name in sorted(missing)[:9]}
+        sys.exit(f"{len(missing)} of {len(expected)} events did not come (seed {seed}): {states}")
     before = expected
     time.sleep(2)
 
