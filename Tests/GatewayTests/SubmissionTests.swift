@@ -123,6 +123,11 @@ import VerbatimJSON
         try await GatewayHarness.run { gateway in
             gateway.world.provider.enqueue(.accepted("r-1"), .accepted("r-2"))
             #expect(try await gateway.submit(headers: ["x-stainless-retry-count: 0"]).status == 200)
+            // The gateway learns a moment later that the connection was closed.
+            while try await gateway.world.sqlite.deliveredExchanges().isEmpty {
+                try await Task.sleep(for: .milliseconds(5))
+                _ = try await gateway.world.engine.fateRecorder.step()
+            }
             gateway.world.time.advance(by: .seconds(11))
             let retry = try await gateway.submit(headers: ["x-stainless-retry-count: 1"])
             #expect(retry.headers["pollux-joined"] == "true")
