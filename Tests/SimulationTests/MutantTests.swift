@@ -35,7 +35,7 @@ import Testing
         "sends a client id again by another account": 24,
         "skips the reading at the start": 339,
         "takes a record that another account's task owns": 103,
-        "takes what an unread account does not show for absent": 366,
+        "takes what an unread account does not show for absent": 224,
         "treats a short page as the last one": 87,
         "writes the witness before the commit": 36,
     ]
