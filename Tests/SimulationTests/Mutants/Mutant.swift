@@ -56,6 +56,8 @@ struct Mutant: Sendable, CustomStringConvertible {
     var peopleTrack = false
     /// Whether most requests of every history are lost and listed late, and people soon give them up.
     var recordsAreLate = false
+    /// Whether the clock of every history jumps.
+    var clockJumps = false
 
     init(_ name: String, caughtBy catchers: Set<Invariant>) {
         self.name = name
@@ -73,6 +75,7 @@ struct Mutant: Sendable, CustomStringConvertible {
             endpoint, habit, peopleTrack, startsMoved
         )
         (plain.needsPrograms, plain.needsAgent) = (needsPrograms, needsAgent)
+        plain.clockJumps = clockJumps
         return plain
     }
 
@@ -159,6 +162,14 @@ extension Mutant {
             caughtBy: [.absenceIsProven, .lostIsFound, .lateIsTold])
         mutant.endpoint = "image/make"
         mutant.habit = .pagesInTens
+        return mutant
+    }
+
+    private static var expiringByNewClock: Mutant {
+        var mutant = loosening("expires a task by a clock that has just changed", caughtBy: [.deadlineIsOver]) {
+            $0.steadySpan = .zero
+        }
+        mutant.clockJumps = true
         return mutant
     }
 
@@ -333,9 +344,7 @@ extension Mutant {
             limits.absentReadings = 1
             limits.absentSpan = .zero
         },
-        loosening("expires a task by a clock that has just changed", caughtBy: [.deadlineIsOver]) {
-            $0.steadySpan = .zero
-        },
+        expiringByNewClock,
         tampering(
             "applies a late result over an outcome", caughtBy: [.outcomeStands, .resultsAreStored],
             before: """

@@ -67,6 +67,7 @@ final class SimulationDriver {
             notifies: mutant?.needsNotifications == true ? true : nil)
         if mutant?.startsMoved ?? false { world.moveOften() }
         if mutant?.recordsAreLate ?? false { world.listLate() }
+        if mutant?.clockJumps ?? false { world.jumpOften() }
         disk = try Disk(stage: stage, name: stage.nextName())
         audit = try Audit(world: world, path: disk.path)
         self.mutant = mutant

@@ -174,6 +174,9 @@ final class World: Sendable {
         }
     }
 
+    /// Sets the clock at times until the faults end.
+    func jumpOften() { state.withLock { $0.faults.jumps = 15 } }
+
     /// The catalog of a start.
     func catalogOfStart() -> ProviderCatalog {
         guard reloadRandom.happens(state.withLock { $0.moves }) else { return catalog }
