@@ -246,7 +246,8 @@ def rough_input(world):
 def settings(world):
     for host in ["claude", "cursor", "vscode", "codex"]:
         text = world.run("mcp", "--print-config", host, "--allow", "flux/*").stdout
-        for word in [POLLUX, world.socket, "--allow", "flux/*", f"agent={host}"]:
+        # The settings name the binary itself, not a link to it.
+        for word in [os.path.realpath(POLLUX), world.socket, "--allow", "flux/*", f"agent={host}"]:
             assert word in text, (host, text)
         if host == "codex":
             import tomllib
@@ -272,7 +273,8 @@ async def main():
             logs = (world.place / "log").read_text(errors="replace") + (world.place / "mcp.log").read_text(errors="replace")
             assert TOKEN not in logs and not any(TOKEN in text for text in shown)
         except BaseException:
-            sys.stderr.write((world.place / "mcp.log").read_text(errors="replace")[-2_000:])
+            log = world.place / "mcp.log"
+            sys.stderr.write(log.read_text(errors="replace")[-2_000:] if log.exists() else "")
             raise
         finally:
             world.close()

@@ -49,7 +49,7 @@ import Testing
         #expect(message(files).contains("gateway.listen is not"))
     }
 
-    @Test func `the gateway may have a socket of its own instead of an address`() throws {
+    @Test func `the gateway may listen on a socket instead of an address`() throws {
         let settings = try load(["POLLUX_GATEWAY_SOCKET": "/run/pollux/gateway.sock"])
         #expect(settings.gateway.socket == "/run/pollux/gateway.sock")
         #expect(settings.gateway.isOn)

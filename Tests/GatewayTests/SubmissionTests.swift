@@ -136,7 +136,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a counted retry gets a task of its own if the reply before it was received`() async throws {
+    @Test func `a counted retry gets a new task if the program has used the earlier reply`() async throws {
         try await GatewayHarness.run { gateway in
             gateway.world.provider.enqueue(.accepted("r-1"), .accepted("r-2"))
             #expect(try await gateway.submit(headers: ["x-stainless-retry-count: 0"]).json["task_id"] == "r-1")

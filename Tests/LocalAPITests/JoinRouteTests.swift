@@ -12,7 +12,7 @@ import VerbatimJSON
         return (answer.status, answer.json["id"]?.string ?? answer.text)
     }
 
-    @Test func `a submission joins an equal one of its agent, by value and whatever else differs`() async throws {
+    @Test func `a submission joins an equal one of the same agent, and other members may differ`() async throws {
         try await APIHarness.run { api in
             let first = try await submit(api, #"{"prompt":"x","n":1}"#)
             #expect(first.status == 201)
@@ -29,7 +29,7 @@ import VerbatimJSON
             ] {
                 #expect(try await submit(api, request, labels: labels).status == 201)
             }
-            // Without `join` it is a task of its own.
+            // Without `join` it is a new task.
             #expect(
                 try await api.ask(
                     .post, "/v1/tasks",

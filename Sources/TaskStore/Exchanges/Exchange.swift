@@ -60,7 +60,7 @@ package struct JoinRule: Sendable, Hashable {
         case claim(Exchange)
         /// It may be a retry. Whether the program asks about the task until then decides.
         case wait(until: Timestamp)
-        /// It means a task of its own.
+        /// The request gets a new task.
         case new
     }
 

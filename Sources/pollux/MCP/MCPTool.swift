@@ -44,7 +44,7 @@ extension MCPTool {
             Submits one generation task, which costs money, and waits for its end up to `wait_seconds`. The task is stored \
             first and goes on by itself, also if this call is cut off. Call `endpoints` for the names of endpoints and the fields of \
             `request`. Repeating an equal call is safe: it returns the task of the first one, and nothing is paid twice, until `wait` \
-            or `get` has shown you the end of that task. Give each task a `key` of its own if you want several of the same request.
+            or `get` has shown you the end of that task. To make several tasks of one request, give each a different `key`.
             """,
         arguments: JSONObject([
             ("endpoint", string("The endpoint, as service/operation.")),

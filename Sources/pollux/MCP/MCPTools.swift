@@ -12,7 +12,7 @@ struct MCPTools: Sendable {
     /// The most tasks of one `wait`.
     static let mostTasks = 32
 
-    /// What a model is told about all tools.
+    /// Instructions for the model about all tools.
     static let instructions = """
         Pollux submits paid image, video and music tasks to providers once and tracks each until it ends, also while you are away. \
         Find an endpoint with `endpoints`, submit with `generate`, and if the task has not ended, call `wait` with its id until it has. \

@@ -15,7 +15,7 @@ struct PassedIntent: Sendable {
     var refused = 0
     /// When the gateway wrote a reply that a proxy lost; nil if the last try ended in another way.
     var lostBehindProxyAt: Timestamp?
-    /// How many tries came later than a retry that is counted may come. Each may have become a task of its own.
+    /// How many tries came too late for a counted retry. Each may have become a new task.
     var late = 0
     /// The task in the reply that the program received.
     var task: TaskID?
