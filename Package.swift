@@ -206,7 +206,7 @@ let package = Package(
             dependencies: [
                 "TaskEngine", "PollingPolicy", "ProviderCatalog", "UpstreamHTTP", "SQLiteDriver", "SQLiteMigrations",
                 "TaskStore", "TaskModel", "VerbatimJSON", asyncHTTPClient, grdb, hummingbird, logging, nioCore,
-                nioPosix,
+                nioHTTP1, nioPosix,
             ],
             path: "Sources/Benchmarks"),
 

@@ -3,7 +3,7 @@
 # .build/benchmarks (or $POLLUX_BENCHMARK_OUTPUT). Takes some twenty minutes after the build; leave the machine alone meanwhile.
 #   scripts/run-benchmarks.sh                    everything, and docs/reports/performance.md anew
 #   scripts/run-benchmarks.sh --quick            a smoke run of some minutes
-#   scripts/run-benchmarks.sh socket start       some of: socket streams notifications polls scheduler start idle ended
+#   scripts/run-benchmarks.sh socket start       some of: socket streams notifications polls gateway scheduler start idle ended
 #                                                retention limit instructions neighbours
 #   POLLUX_BENCHMARK_CONFIGURATION=debug …       only that everything is measured, in seconds: its figures say nothing
 # Instructions are counted where Debian's valgrind is installed. Beanstalkd and Redis are measured where their packages are,

@@ -30,6 +30,11 @@ SECTIONS = [
      ["The events are in the log before the destination is. The bare loop posts as many bytes to the same receiver with the same "
       "HTTP client, sixteen at a time. The daemon reads each event and its task, signs the body, and stores its place in the log "
       "after each delivery, together with those of others that have ended meanwhile."]),
+    ("The gateway",
+     r"gateway: |bare: the provider itself|bare: a proxy that only|bare: latency that the proxy",
+     ["A program polls through the gateway, which answers from its database and asks the provider nothing. The bare proxy passes "
+      "the same requests on to a provider without delay, with the same HTTP server and client.",
+      "Whether a request is a retry is decided in the commit of its task, by the exchanges with the same content."]),
     ("Polls with every result committed",
      r"bare: client loop|polls with every result",
      ["The bare loop asks the same sandbox the same with the same HTTP client and drops the answers. Pollux parses each "

@@ -20,6 +20,9 @@ enum Benchmarks {
         if arguments.first == "bare-server", arguments.count == 2 {
             return try await BareServer.run(socket: arguments[1])
         }
+        if arguments.first == "bare-proxy", arguments.count == 3, let port = Int(arguments[1]) {
+            return try await BareProxy.run(port: port, provider: arguments[2])
+        }
         guard arguments.count >= 2 else { throw BenchmarkError("which binary, and where to write?") }
         let chosen = Set(arguments.dropFirst(2).filter { !$0.hasPrefix("-") })
         let scratch =

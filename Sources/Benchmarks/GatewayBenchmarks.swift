@@ -5,8 +5,8 @@ import SQLiteDriver
 import TaskModel
 import TaskStore
 
-/// Measures the gateway among many tasks: the decision whether a request is a retry, and polls that it answers, beside the same
-/// polls of a provider without delay.
+/// Measures the gateway among many tasks: the decision whether a request is a retry, and polls that it answers, beside a proxy
+/// that passes the same polls to a provider without delay.
 struct GatewayBenchmarks {
     let place: Place
     let report: Report
@@ -88,24 +88,33 @@ struct GatewayBenchmarks {
             let id = String(format: "%08x-0000-4000-8000-%012x", task, task)
             return request("/xhuoapi/v1/kling/tasks", #"{"action":"retrieve","id":"\#(id)"}"#)
         }
-        let direct = request("/v1/models", "{}")
         func client(_ port: UInt16, _ connections: Int) -> LoadGenerator {
             LoadGenerator(
                 target: .tcp(port: port), framing: .http, connections: connections, expecting: "HTTP/1.1 200")
         }
+        let proxyPort = try RawSocket.freePort()
+        let proxy = try ServerProcess(
+            place.benchmarks, ["bare-proxy", "\(proxyPort)", "http://127.0.0.1:\(provider.port)"])
+        defer { proxy.stop() }
+        try proxy.ready { (try? client(proxyPort, 1).run(1) { _ in polls[0] })?.refused == 0 }
         let count = place.isQuick ? 1_000 : 10_000
         for clients in [1, 64] {
-            let bare = try client(provider.port, clients).run(count) { _ in direct }
-            report.add("bare: the provider itself, \(clients) client(s)", bare, limit: nil, of: "")
+            let direct = try client(provider.port, clients).run(count) { polls[$0 % polls.count] }
+            report.add("bare: the provider itself, \(clients) client(s)", direct, limit: nil, of: "")
+            let passed = try client(proxyPort, clients).run(count) { polls[$0 % polls.count] }
+            report.add("bare: a proxy that only passes on, \(clients) client(s)", passed, limit: nil, of: "")
             let asked = provider.counts.queries
             let polled = try client(port, clients).run(count) { polls[$0 % polls.count] }
             report.add(
-                "gateway: polls of \(tasks) tasks, \(clients) client(s)", polled, limit: bare.perSecond,
-                of: "the provider itself")
+                "gateway: polls of \(tasks) tasks, \(clients) client(s)", polled, limit: passed.perSecond,
+                of: "a proxy that only passes on")
             guard provider.counts.queries == asked else { throw BenchmarkError("polls reached the provider") }
             guard clients == 1 else { continue }
+            let added = polled.latencies.quantile(0.5) - direct.latencies.quantile(0.5)
+            report.add("gateway: latency that it adds to a poll, p50", added, " µs", bar: 1_000, below: true)
             report.add(
-                "gateway: a poll, p50", polled.latencies.quantile(0.5), " µs", bar: 1_000, below: true)
+                "bare: latency that the proxy adds, p50",
+                passed.latencies.quantile(0.5) - direct.latencies.quantile(0.5), " µs")
         }
     }
 }
