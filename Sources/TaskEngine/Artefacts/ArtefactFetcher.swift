@@ -43,6 +43,11 @@ package struct ArtefactFetcher: Worker {
     private static let (limit, limitPerHost) = (4, 2)
     /// Lines of the log that are read at once, and how far the place on disk may lag behind.
     private static let (pageSize, longestLag) = (256, Int64(1_000))
+    private static let successes = {
+        var filter = EventFilter()
+        filter.states = [.succeeded]
+        return filter
+    }()
 
     package var wake: WakeSignal { wakes.artefacts }
 
@@ -104,20 +109,21 @@ package struct ArtefactFetcher: Worker {
     /// Notes the results of tasks that have succeeded since the last call; returns whether there is more to read.
     private func readLog(at now: Timestamp) async throws(TaskStoreError) -> Bool {
         let place = try await place()
-        let lines = try await store.log.read(after: place, limit: Self.pageSize)
-        guard let last = lines.last?.sequence else { return false }
+        let page = try await store.log.page(matching: Self.successes, after: place, limit: Self.pageSize)
+        guard page.through > place else { return false }
         var artefacts: [Artefact] = []
-        for case .task(let event) in lines where event.entry.to == .succeeded && event.entry.from != .succeeded {
-            guard settings.isOn, let stored = try await store.taskWithPayload(event.task) else { continue }
+        for change in page.lines where change.entry.from != .succeeded && settings.isOn {
+            guard let stored = try await store.taskWithPayload(change.task.id) else { continue }
             artefacts += files(of: stored, at: now)
         }
+        let last = page.through
         let storedPlace = progress.state.withLock { $0.storedPlace }
         if !artefacts.isEmpty || last - storedPlace > Self.longestLag {
             try await store.insert(artefacts, readUpTo: last)
             progress.state.withLock { $0.storedPlace = last }
         }
         progress.state.withLock { $0.place = last }
-        return lines.count >= Self.pageSize
+        return !page.isLast
     }
 
     /// Where reading goes on. The first start ever begins at the end: what succeeded before is not fetched.
