@@ -185,10 +185,9 @@ package struct NotificationService: Sendable {
         case .notSent, .obsolete:
             return Failure(DeliveryFailure(reason: "nothing was sent, since the daemon is stopping"), at: now)
         }
-        for notice in notifier.queues.with(destination.name, { $0.noteTest() }) ?? [] {
-            notifier.logger.note(notice, of: destination)
-        }
+        let notices = notifier.queues.with(destination.name) { $0.noteTest() } ?? []
         do throws(TaskStoreError) { try await notifier.save(destination.name) } catch { throw .store(error) }
+        for notice in notices { notifier.logger.note(notice, of: destination) }
         notifier.wake.signal()
         return nil
     }

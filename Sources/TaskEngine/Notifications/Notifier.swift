@@ -69,12 +69,13 @@ package struct Notifier: Worker {
         let notices = random.draw { random in
             queues.with(work.destination.name) { $0.settle(work.job, outcome, at: now, using: &random) }
         }
-        for notice in notices ?? [] { logger.note(notice, of: work.destination) }
         passed(.afterDelivery)
         do throws(TaskStoreError) { try await save(work.destination.name) } catch {
             // The next claim stores it, once the storage is there again.
             logger.debug("A delivery to \(work.destination.name) is stored later: \(error.message)")
         }
+        // After the commit, so that the status shows what the log says.
+        for notice in notices ?? [] { logger.note(notice, of: work.destination) }
     }
 
     private func deliver(_ work: Work) async -> DeliveryQueue.Outcome {
