@@ -31,6 +31,9 @@ package struct EngineLimits: Sendable {
     package var listPages = 40
     /// The number of times that a reading of the list starts again because items moved between two pages.
     package var listPasses = 3
+    /// How often a reading requests one page of the list, and how long it waits at most, in total, to repeat pages.
+    package var listPageTries = 5
+    package var listRepeatSpan: Duration = .seconds(300)
     /// The number of accepted tasks that show how a list echoes requests, and the maximum size of their documents.
     package var acceptedNeighbours = 24
     package var neighbourBytes = 1 << 18

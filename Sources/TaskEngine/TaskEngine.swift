@@ -100,11 +100,11 @@ package struct TaskEngine: Sendable {
             transport: transport, catalog: catalog, limits: limits, time: time)
         let lookups = polling.view { LookupPolicy(maxGap: $0.maxGap) }
         let schedule = ScheduleCorrector(
-            clock: clock, store: store, breakers: breakers, plans: plans, wakes: wakes, time: time,
+            clock: clock, store: store, breakers: breakers, plans: plans, polls: inFlight, wakes: wakes, time: time,
             longestPollGap: settings.view {
                 max($0.polling.maxGap, PollingPolicy.maxUnrecognisedGap, $0.catalog.longestMinGap)
             },
-            longestLookupGap: lookups.wrappedValue.slowest, logger: logger)
+            longestLookupGap: lookups.wrappedValue.slowest, tooLargeGap: fixed.tooLargeGap, logger: logger)
         let recorder = OutcomeRecorder(store: store, storage: storage, feed: feed, time: time, logger: logger)
         let sampler = CompletionSampler(statistics: statistics, clock: clock)
         let planner = SchedulePlanner(
@@ -148,7 +148,8 @@ package struct TaskEngine: Sendable {
         fateRecorder = FateRecorder(fates: fates, store: store, time: time)
         endpoints = EndpointService(
             store: store, catalog: catalog, admission: admission, statistics: statistics, meter: meter,
-            unrecognised: unrecognised, callbacks: monitor, wakes: wakes, time: time, logger: logger)
+            unrecognised: unrecognised, callbacks: monitor, schedule: schedule, wakes: wakes, time: time, logger: logger
+        )
         callbacks = CallbackReceiver(
             monitor: monitor, secrets: settings.view(\.callbackSecrets), redactor: settings.view(\.redactor),
             store: store, storage: storage,

@@ -79,11 +79,24 @@ extension TaskStore {
         try await write("postpone") { try $0.setDue(ids, at: nextDueAt) }
     }
 
-    /// Makes tasks due at `now` that are due later than `latest`. Only a clock that was set back explains such a time.
+    /// Makes tasks due at `now` that are due later than `latest`. Returns their number.
+    ///
+    /// Those in `exceptions` keep their time if it is not later than `last`.
     package func bringForward(
-        in state: TaskState, dueAfter latest: Timestamp, to now: Timestamp
+        in state: TaskState, dueAfter latest: Timestamp, to now: Timestamp, except exceptions: Set<TaskID> = [],
+        dueBy last: Timestamp? = nil
     ) async throws(TaskStoreError) -> Int {
-        try await write("bringForward") { try $0.bringForward(in: state, dueAfter: latest, to: now) }
+        try await write("bringForward") { transaction in
+            let known = exceptions.isEmpty ? [] : try transaction.tasks(exceptions.sorted())
+            let kept = known.compactMap { row -> (id: TaskID, due: Timestamp)? in
+                guard let due = row.task.nextDueAt, row.task.state == state, due > latest, due <= last ?? latest
+                else { return nil }
+                return (row.task.id, due)
+            }
+            let count = try transaction.bringForward(in: state, dueAfter: latest, to: now)
+            for task in kept { try transaction.setDue([task.id], at: task.due) }
+            return count - kept.count
+        }
     }
 
     /// Makes files that wait due at `now` if their next attempt is later than `latest`, as after a clock that was ahead.

@@ -91,6 +91,20 @@ package struct EngineWorld: Sendable {
         ).task.task.id
     }
 
+    /// Runs the body, and lets a second pass whenever a task sleeps.
+    package func passingTime<Value: Sendable>(_ body: @Sendable () async throws -> Value) async rethrows -> Value {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { [time] in
+                while !Task.isCancelled {
+                    await time.untilSleeping()
+                    if !Task.isCancelled { time.advance(by: .seconds(1)) }
+                }
+            }
+            defer { group.cancelAll() }
+            return try await body()
+        }
+    }
+
     /// The stored task.
     package func task(_ id: TaskID) async throws -> TrackedTask {
         guard let task = try await sqlite.task(id) else { throw Missing(id: id) }

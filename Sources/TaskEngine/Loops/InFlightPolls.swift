@@ -102,6 +102,9 @@ final class InFlightPolls: Sendable {
         }
     }
 
+    /// The tasks whose records are too large to be read.
+    var tooLarge: Set<TaskID> { state.withLock { $0.tooLarge } }
+
     func isTooLarge(_ task: TaskID) -> Bool { state.withLock { $0.tooLarge.contains(task) } }
 
     func begin(_ work: PollBatch) {

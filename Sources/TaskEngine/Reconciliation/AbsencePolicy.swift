@@ -10,6 +10,8 @@ struct AbsencePolicy: Sendable {
     let failAfter: Duration
     /// The verified elapsed time since a moment, unaffected by clock changes.
     let verifiedElapsed: @Sendable (Timestamp) -> Duration
+    /// How long ago the reading began. It shows the list of that moment.
+    let readingTook: Duration
     /// Whether the clock has been steady long enough to end or resend a task.
     let isSteady: Bool
     /// Whether the database is an older copy, so that no policy ends or resends a task.
@@ -46,16 +48,18 @@ struct AbsencePolicy: Sendable {
 
     private func isProof(_ task: TrackedTask, at now: Timestamp) -> Bool {
         guard let attempt = task.attempt, attempt.absentReadings + 1 >= readings else { return false }
-        return verifiedElapsed(attempt.firstAbsentAt ?? now) >= span
+        return verifiedElapsed(attempt.firstAbsentAt ?? now) - readingTook >= span
     }
 }
 
 extension AbsencePolicy {
-    /// Creates the policy that the limits and the clock allow at that time.
-    init(_ limits: EngineLimits, clock: ClockJumpDetector, isRestored: Bool, at now: Timestamp) {
+    /// Creates the policy that the limits and the clock allow at that time, after a reading of that duration.
+    init(
+        _ limits: EngineLimits, clock: ClockJumpDetector, readingTook: Duration, isRestored: Bool, at now: Timestamp
+    ) {
         self.init(
             readings: limits.absentReadings, span: limits.absentSpan, failAfter: limits.failAfter,
-            verifiedElapsed: { clock.verifiedElapsed(since: $0) },
+            verifiedElapsed: { clock.verifiedElapsed(since: $0) }, readingTook: readingTook,
             isSteady: clock.isSteady(for: limits.steadySpan, at: now), isRestored: isRestored)
     }
 }

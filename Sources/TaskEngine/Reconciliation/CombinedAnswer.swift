@@ -68,6 +68,12 @@ struct CombinedAnswer: Sendable {
     /// When the first search began.
     var began: Timestamp { answers.map(\.began).min() ?? reach.upperBound }
 
+    /// When the last search began. From then on every list is known.
+    var allBegan: Timestamp { answers.map(\.began).max() ?? reach.upperBound }
+
+    /// When the first search began, by the monotonic clock.
+    var beganElapsed: Duration { answers.map(\.beganElapsed).min() ?? .zero }
+
     /// The ids whose owners decide the findings.
     var candidates: Set<RemoteTaskID> { answers.reduce(into: []) { $0.formUnion($1.candidates) } }
 

@@ -33,6 +33,8 @@ struct LostAttemptSearch: Sendable {
         let endpoint: AccountEndpoint
         /// When the search began. Attempts sent later may be missing.
         let began: Timestamp
+        /// The same by the monotonic clock.
+        let beganElapsed: Duration
         /// The period for which the list was read.
         let window: ClosedRange<Timestamp>
         let known: ClientIDLookup.Outcome
@@ -88,7 +90,7 @@ struct LostAttemptSearch: Sendable {
     func run(
         for targets: [Target], sharing endpoint: AccountEndpoint, in window: ClosedRange<Timestamp>, onlyInList: Bool
     ) async -> Result<Answer> {
-        let (began, version, profile) = (time.now(), version, endpoint.profile)
+        let (began, beganElapsed, version, profile) = (time.now(), time.elapsed(), version, endpoint.profile)
         let tasks = Dictionary(targets.map { ($0.task.id, $0.task) }) { first, _ in first }
         let known = await ClientIDLookup(
             store: store, catalog: _catalog, admission: admission, sender: sender, logger: logger, endpoint: endpoint
@@ -105,8 +107,8 @@ struct LostAttemptSearch: Sendable {
             guard version == self.version else { return .outdated }
             return .read(
                 Answer(
-                    endpoint: endpoint, began: began, window: window, known: known, reading: reading,
-                    accepted: accepted,
+                    endpoint: endpoint, began: began, beganElapsed: beganElapsed, window: window, known: known,
+                    reading: reading, accepted: accepted,
                     marked: try await owners(of: reading.tasks, listedWith: profile)))
         } catch {
             logger.error("Could not read accepted tasks of \(endpoint.service): \(error.message)")

@@ -1,5 +1,6 @@
 import Logging
 import ProviderCatalog
+import ServiceLifecycle
 import TaskModel
 import TaskStore
 import VerbatimJSON
@@ -40,6 +41,22 @@ struct ProviderListFetcher {
         var passes = 1
     }
 
+    /// What a reading keeps over all of its passes.
+    private struct Exchange {
+        var skew: Duration?
+        /// The time that it has waited to repeat pages.
+        var waited: Duration = .zero
+    }
+
+    /// The outcome of a page, after its repetitions.
+    private enum Outcome {
+        case page([ListedTask], unreadable: Int)
+        /// The provider replied with an error.
+        case refused
+        /// The connection failed, or the provider rejects the account.
+        case unanswered
+    }
+
     /// How a reading continues after a page.
     private enum Step {
         case next
@@ -67,11 +84,11 @@ struct ProviderListFetcher {
     /// so. An unreadable item may be any task, so the reading then proves no absence.
     func read(from: Timestamp, to: Timestamp) async -> Result {
         var found: [RemoteTaskID: ListedTask] = [:]
-        var skew: Duration?
+        var exchange = Exchange()
         var progress = Progress()
         func reading(isComplete: Bool) -> Result {
             var whole = self.reading(found, reachedEnd: isComplete && progress.isReadable)
-            whole.clockSkew = skew
+            whole.clockSkew = exchange.skew
             return .read(whole)
         }
         for number in 0..<limits.listPages {
@@ -81,7 +98,7 @@ struct ProviderListFetcher {
             }
             let request = listing(from, to, at: progress.offset)
             guard let request else { return .unanswered }
-            switch await page(request, &skew) {
+            switch await page(request, isFirst: number == 0, &exchange) {
             case .page(let tasks, let unreadable):
                 for task in tasks { found[task.remoteID] = task }
                 let hasPages = request != listing(from, to, at: progress.offset + 1)
@@ -93,15 +110,8 @@ struct ProviderListFetcher {
                     guard progress.passes < limits.listPasses else { return reading(isComplete: false) }
                     progress = Progress(passes: progress.passes + 1)
                 }
-            case .throttled(let failure, let retryAfter):
-                await slow(because: failure, isThrottled: true, retryAfter: retryAfter)
-                return partial(found, otherwise: .refused)
-            case .failed(let failure, let suspendsProvider):
-                if suspendsProvider { await admission.suspend(endpoint.owner, because: failure) }
-                await slow(because: failure, isThrottled: false, retryAfter: nil)
-                // A list that cannot be read with these credentials may be readable with others.
-                let isUnanswered = suspendsProvider || failure.httpStatus == nil
-                return partial(found, otherwise: isUnanswered ? .unanswered : .refused)
+            case .refused: return partial(found, otherwise: .refused)
+            case .unanswered: return partial(found, otherwise: .unanswered)
             }
         }
         logger.warning("The provider's list of \(endpoint.service) tasks is too long to be read completely.")
@@ -154,10 +164,64 @@ struct ProviderListFetcher {
         FetchedList(tasks: found.values.sorted { $0.remoteID.text < $1.remoteID.text }, isComplete: reachedEnd)
     }
 
-    private func page(_ request: UpstreamRequest, _ skew: inout Duration?) async -> ListingVerdict {
+    // MARK: One page
+
+    /// Fetches a page. A later page that fails is requested again, so that those before it are not lost.
+    ///
+    /// The first page is not, because nothing was read before it. A repeated page proves as much as another: it must
+    /// contain the last item of the previous one, and the reading counts by the moment when it began.
+    private func page(_ request: UpstreamRequest, isFirst: Bool, _ exchange: inout Exchange) async -> Outcome {
+        var tries = 0
+        while true {
+            tries += 1
+            let (outcome, failure): (Outcome, TaskFailure)
+            var mayPass = true
+            switch await reply(to: request, &exchange) {
+            case .page(let tasks, let unreadable): return .page(tasks, unreadable: unreadable)
+            case .throttled(let reason, let retryAfter):
+                await admission.queriesFailed(of: endpoint, because: reason, isThrottled: true, retryAfter: retryAfter)
+                (outcome, failure) = (.refused, reason)
+            case .failed(let reason, let suspendsProvider):
+                if suspendsProvider { await admission.suspend(endpoint.owner, because: reason) }
+                await admission.queriesFailed(of: endpoint, because: reason)
+                // A list that cannot be read with these credentials may be readable with others.
+                let isUnanswered = suspendsProvider || reason.httpStatus == nil
+                (outcome, failure) = (isUnanswered ? .unanswered : .refused, reason)
+                mayPass = !suspendsProvider && reason.mayPass
+            }
+            guard !isFirst, mayPass, tries < limits.listPageTries, await waitToRepeat(&exchange) else {
+                logger.warning(
+                    "The provider's list of \(endpoint.service) tasks could not be read: \(failure.code): \(failure.message)"
+                )
+                return outcome
+            }
+            logger.info(
+                "A page of the provider's list of \(endpoint.service) tasks is requested again: \(failure.message)")
+        }
+    }
+
+    /// Waits until the circuit breaker and the rate allow another request. False if that takes too long, or if the
+    /// daemon stops.
+    private func waitToRepeat(_ exchange: inout Exchange) async -> Bool {
+        var now = time.now()
+        while let block = admission.breakers.block(endpoint.polls, at: now) {
+            guard let until = block.until, exchange.waited + (until - now) <= limits.listRepeatSpan else {
+                return false
+            }
+            exchange.waited += until - now
+            await cancelWhenGracefulShutdown { [time] in await time.sleep(until: until) }
+            guard !Task.isCancelled, !Task.isShuttingDownGracefully else { return false }
+            now = time.now()
+        }
+        // Another request may have shown that the account is rejected.
+        guard admission.breakers.state(of: .account(endpoint.owner)).pause == nil else { return false }
+        return await admission.waitForQuerySlot(of: endpoint)
+    }
+
+    private func reply(to request: UpstreamRequest, _ exchange: inout Exchange) async -> ListingVerdict {
         do throws(UpstreamTransportError) {
             let reply = try await sender.send(request, by: endpoint)
-            skew = reply.date.map { $0 - time.now() } ?? skew
+            exchange.skew = reply.date.map { $0 - time.now() } ?? exchange.skew
             let verdict = list.read(reply)
             if case .page = verdict { await admission.queriesSucceeded(of: endpoint.service) }
             return verdict
@@ -165,11 +229,12 @@ struct ProviderListFetcher {
             return .failed(TaskFailure(error), suspendsProvider: false)
         }
     }
+}
 
-    private func slow(because failure: TaskFailure, isThrottled: Bool, retryAfter: Duration?) async {
-        logger.warning(
-            "The provider's list of \(endpoint.service) tasks could not be read: \(failure.code): \(failure.message)")
-        await admission.queriesFailed(
-            of: endpoint, because: failure, isThrottled: isThrottled, retryAfter: retryAfter)
+extension TaskFailure {
+    /// Whether the same query may succeed soon: there was no reply, it could not be read, or the server failed.
+    fileprivate var mayPass: Bool {
+        guard let httpStatus else { return code != Self.daemonStopped }
+        return !(300...499).contains(httpStatus) || httpStatus == 408
     }
 }

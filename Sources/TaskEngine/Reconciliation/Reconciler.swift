@@ -179,13 +179,15 @@ package struct Reconciler: Worker {
         }
         let nextLookups = Dictionary(uniqueKeysWithValues: work.uncertain.map { ($0.id, nextLookup(of: $0)) })
         let policy = AbsencePolicy(
-            limits, clock: clock, isRestored: admission.hold.mode != nil, at: time.now())
+            limits, clock: clock, readingTook: time.elapsed() - answer.beganElapsed,
+            isRestored: admission.hold.mode != nil, at: time.now())
         let searched = Set(work.uncertain.map(\.id))
         let earlier = Dictionary(grouping: work.givenUp, by: \.task)
         do throws(TaskStoreError) {
+            // The first absence counts from the last search, a later one from the first: so every list is covered.
             _ = try await store.settle(
                 service: work.service.service, attemptedIn: answer.reach, candidates: answer.candidates,
-                at: answer.began
+                at: answer.allBegan
             ) { view in
                 let findings = answer.findings(in: view)
                 let givenUp = view.givenUp.compactMap { Self.event(for: $0, findings[$0.givenUp.key]) }
@@ -212,8 +214,10 @@ package struct Reconciler: Worker {
                     case .possible, .absent, .unproven:
                         guard searched.contains(task.id) else { return nil }
                         let whole = Self.finding(finding, with: earlier[task.id] ?? [], findings)
-                        return ScheduledEvent(
-                            policy.event(for: task, after: whole, at: answer.began), for: task.id, nextDueAt: next)
+                        let event = policy.event(for: task, after: whole, at: answer.began)
+                        // A task that is sent again does not wait for another look-up.
+                        let due = if case .resubmitted = event { answer.began } else { next }
+                        return ScheduledEvent(event, for: task.id, nextDueAt: due)
                     }
                 }
                 return givenUp + uncertain

@@ -13,6 +13,7 @@ package struct EndpointService: Sendable {
     let unrecognised: UnrecognisedResponses
     /// Nil if callbacks are off.
     let callbacks: CallbackMonitor?
+    let schedule: ScheduleCorrector
     let wakes: WakeSignals
     let time: any TimeSource
     let logger: Logger
@@ -166,7 +167,13 @@ package struct EndpointService: Sendable {
     /// Ends `--hold` and every pause.
     package func resumeAll() async throws(TaskServiceError) {
         admission.hold.release()
-        do throws(TaskStoreError) { try await admission.breakers.resumeAll() } catch { throw .store(error) }
+        let isOpen = isAnyCircuitOpen
+        do throws(TaskStoreError) {
+            try await admission.breakers.resumeAll()
+            if isOpen { try await schedule.followResume() }
+        } catch {
+            throw .store(error)
+        }
         logger.notice("All submissions continue.")
         wakes.submitter.signal()
     }
@@ -177,18 +184,23 @@ package struct EndpointService: Sendable {
         let only = try account.map { name throws(TaskServiceError) in
             try admission.accounts.account(named: name, of: profile.provider)
         }
+        let isOpen = isAnyCircuitOpen
         do throws(TaskStoreError) {
             if only == nil { try await admission.breakers.resume(.endpoint(profile.name)) }
             for endpoint in admission.endpoints(profile) where only.map({ $0 == endpoint.account }) ?? true {
                 try await admission.breakers.resume(endpoint.submissions)
                 try await admission.breakers.resume(.account(endpoint.owner))
             }
+            if isOpen { try await schedule.followResume() }
         } catch {
             throw .store(error)
         }
         logger.notice("Submissions to \(profile.name)\(only.map { " by account \($0)" } ?? "") continue.")
         wakes.submitter.signal()
     }
+
+    /// Whether tasks may wait for a circuit to close.
+    private var isAnyCircuitOpen: Bool { admission.breakers.lastOpening(after: time.now()) != nil }
 }
 
 extension ProviderCatalog {

@@ -9,11 +9,14 @@ struct ScheduleCorrector: Sendable {
     let store: TaskStore
     let breakers: CircuitBreakers
     let plans: PollPlanCache
+    let polls: InFlightPolls
     let wakes: WakeSignals
     let time: any TimeSource
     /// The longest time between two polls of a task, and between two look-ups of a lost one.
     @Current var longestPollGap: Duration
     let longestLookupGap: Duration
+    /// How long a task waits whose record is too large; see ``EngineLimits/tooLargeGap``.
+    let tooLargeGap: Duration
     let logger: Logger
 
     /// Moves the schedule and the circuit breakers if the wall clock was set. False while another caller does that.
@@ -52,19 +55,33 @@ struct ScheduleCorrector: Sendable {
 
     /// Makes tasks due now whose due time is later than any schedule allows. A time that a user chose stays.
     func repairFutureDueTimes(at now: Timestamp) async throws(TaskStoreError) {
-        // A queued task waits for seconds, and a running one for the longest gap. Both count from the time when the
-        // circuit closes.
+        var count = try await bringQueuedForward(at: now)
+        // A running task waits for the longest gap, which counts from the time when the circuit closes.
         let opening = breakers.lastOpening(after: now) ?? now
-        var count = try await store.bringForward(in: .queued, dueAfter: opening + .seconds(60), to: now)
-        count += try await store.bringForward(in: .running, dueAfter: opening + longestPollGap * 2, to: now)
+        count += try await store.bringForward(
+            in: .running, dueAfter: opening + longestPollGap * 2, to: now, except: polls.tooLarge,
+            dueBy: now + tooLargeGap)
         count += try await store.bringForward(in: .uncertain, dueAfter: now + longestLookupGap * 2, to: now)
         let files = try await store.bringArtefactsForward(dueAfter: now + ArtefactRules.longestPause * 2, to: now)
         if files > 0 {
-            logger.warning("\(files) file(s) of results had times from a clock that was ahead. They are due now.")
+            logger.warning(
+                "\(files) file(s) of results were due later than any schedule allows, as after a clock that was ahead. They are due now."
+            )
             wakes.artefacts.signal()
         }
         guard count > 0 else { return }
-        logger.warning("\(count) task(s) had due times from a clock that was ahead. They are due now.")
+        logger.warning(
+            "\(count) task(s) were due later than any schedule allows, as after a clock that was ahead. They are due now."
+        )
         plans.forgetAll()
+    }
+
+    /// Makes queued tasks due now that wait for a circuit which a person has closed.
+    func followResume() async throws(TaskStoreError) { _ = try await bringQueuedForward(at: time.now()) }
+
+    /// A queued task waits for seconds after the circuit closes.
+    private func bringQueuedForward(at now: Timestamp) async throws(TaskStoreError) -> Int {
+        let opening = breakers.lastOpening(after: now) ?? now
+        return try await store.bringForward(in: .queued, dueAfter: opening + .seconds(60), to: now)
     }
 }

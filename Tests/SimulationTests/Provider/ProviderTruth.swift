@@ -65,6 +65,8 @@ final class ProviderTruth: Sendable {
         var polls: [AccountName: [Int64]] = [:]
         var questions: [Question] = []
         var readings: [(service: AccountService, steady: Int64)] = []
+        /// When the first page of each list was requested last, by service, account and window.
+        var beginnings: [String: Int64] = [:]
     }
 
     private let state = Mutex(State())
@@ -100,7 +102,7 @@ final class ProviderTruth: Sendable {
     var polls: [AccountName: [Int64]] { state.withLock { $0.polls } }
     /// The status queries that name tasks.
     var questions: [Question] { state.withLock { $0.questions } }
-    /// The steady times when an account's list was read to the end.
+    /// The steady times when readings of an account's list began that reached its end.
     var readings: [(service: AccountService, steady: Int64)] { state.withLock { $0.readings } }
     /// When the next delayed request arrives.
     var nextArrival: Timestamp? { state.withLock { $0.onTheWay.map(\.arrival).min() } }
@@ -121,9 +123,17 @@ final class ProviderTruth: Sendable {
     func noteStop() { state.withLock { $0.hasStopped = true } }
     func notePoll(by account: AccountName) { state.withLock { $0.polls[account, default: []].append(clock.steady) } }
     func note(_ question: Question) { state.withLock { $0.questions.append(question) } }
-    func noteReading(of service: String, by account: AccountName) {
+    func noteReading(of service: String, by account: AccountName, in window: String = "") {
         guard let name = ServiceName(service) else { return }
-        state.withLock { $0.readings.append((AccountService(name, of: account), clock.steady)) }
+        let key = "\(service) \(account) \(window)"
+        state.withLock { state in
+            state.readings.append((AccountService(name, of: account), state.beginnings[key] ?? clock.steady))
+        }
+    }
+
+    /// Notes that a reading of the window begins. It shows the list of this moment, however long it takes.
+    func noteBeginning(of service: String, by account: AccountName, in window: String) {
+        state.withLock { $0.beginnings["\(service) \(account) \(window)"] = clock.steady }
     }
 
     /// Delays a request that is still in the network after its sender died.

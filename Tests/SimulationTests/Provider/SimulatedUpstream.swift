@@ -189,11 +189,15 @@ struct SimulatedUpstream: UpstreamTransport {
             if service == "mine" { world.truth.noteReading(of: service, by: account) }
             return world.random.happens(500) ? .json([:]) : .error("no_task", status: 404)
         }
+        let window = "\(query["created_at_min"]?.text ?? "") \(query["created_at_max"]?.text ?? "")"
+        if (query["offset"]?.number?.double ?? 0) == 0 {
+            world.truth.noteBeginning(of: service, by: account, in: window)
+        }
         let (page, isAll) = words.list(
             service: service, user: user, at: address(), query: query, pageCap: fate == 8 ? 12 : 50,
             ignoresOffset: fate == 9)
         // Only an empty page shows the end of the list.
-        if isAll, page.isEmpty { world.truth.noteReading(of: service, by: account) }
+        if isAll, page.isEmpty { world.truth.noteReading(of: service, by: account, in: window) }
         return .items(fate == 10 ? page.reversed() : page)
     }
 

@@ -7,8 +7,8 @@ import Testing
 @Suite struct AbsencePolicyTests {
     private static let now = ManualTimeSource.start + .seconds(1_000)
     private let policy = AbsencePolicy(
-        readings: 3, span: .seconds(120), failAfter: .seconds(600), verifiedElapsed: { now - $0 }, isSteady: true,
-        isRestored: false)
+        readings: 3, span: .seconds(120), failAfter: .seconds(600), verifiedElapsed: { now - $0 }, readingTook: .zero,
+        isSteady: true, isRestored: false)
     private let now = Self.now
 
     private func task(
@@ -37,6 +37,16 @@ import Testing
             policy.event(for: task(readings: 2, since: 120, policy: .hold), after: .absent, at: now) == .absentFromList)
     }
 
+    @Test func `the time of a reading itself is no part of the two minutes`() {
+        for (took, isProof) in [(30, true), (31, false)] {
+            let slow = AbsencePolicy(
+                readings: 3, span: .seconds(120), failAfter: .seconds(600), verifiedElapsed: policy.verifiedElapsed,
+                readingTook: .seconds(took), isSteady: true, isRestored: false)
+            let event = slow.event(for: task(readings: 2, since: 150), after: .absent, at: now)
+            #expect(event == (isProof ? .resubmitted(.resubmittedByPolicy) : .absentFromList))
+        }
+    }
+
     @Test(arguments: [LostAttemptSearch.Finding.unproven, .possible([], isSame: false)])
     func `an inconclusive reading never resubmits`(finding: LostAttemptSearch.Finding) {
         for refused in [false, true] {
@@ -55,7 +65,7 @@ import Testing
     func `an unsteady clock prevents resubmission and giving up`(onUncertain: UncertainPolicy) {
         let unsteady = AbsencePolicy(
             readings: 3, span: .seconds(120), failAfter: .seconds(600), verifiedElapsed: policy.verifiedElapsed,
-            isSteady: false, isRestored: false)
+            readingTook: .zero, isSteady: false, isRestored: false)
         for refused in [false, true] {
             let proven = task(readings: 9, since: 900, policy: onUncertain, probablyRefused: refused, lostFor: 900)
             #expect(unsteady.event(for: proven, after: .absent, at: now) == .absentFromList)
@@ -66,7 +76,7 @@ import Testing
     func `in a restored copy no policy resubmits or gives up a task`(onUncertain: UncertainPolicy) {
         let copy = AbsencePolicy(
             readings: 3, span: .seconds(120), failAfter: .seconds(600), verifiedElapsed: policy.verifiedElapsed,
-            isSteady: true, isRestored: true)
+            readingTook: .zero, isSteady: true, isRestored: true)
         for refused in [false, true] {
             let proven = task(readings: 9, since: 900, policy: onUncertain, probablyRefused: refused, lostFor: 900)
             #expect(copy.event(for: proven, after: .absent, at: now) == .absentFromList)

@@ -329,7 +329,7 @@ import VerbatimJSON
         let id = try await world.insert(uncertain(1))
         let page = (0..<50).map { listed("r-\($0)", ["prompt": "a dog"]) }
         world.provider.enqueue(.items(page), .text("<html>", status: 502))
-        _ = try await world.engine.reconciler.step()
+        _ = try await world.passingTime { try await world.engine.reconciler.step() }
         #expect(try await world.task(id).attempt?.absentReadings == 0)
     }
 }

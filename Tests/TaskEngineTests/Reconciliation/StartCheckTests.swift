@@ -360,7 +360,7 @@ import VerbatimJSON
             return .items([other])
         }
         try await world.insert(.task(90, state: .succeeded, remoteID: "r-9"))
-        try await run(world, steps: 60)
+        try await world.passingTime { try await run(world, steps: 60) }
         #expect(world.provider.paid.isEmpty)
         #expect(try await daemonEvents(world).isEmpty)
     }
