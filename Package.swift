@@ -315,7 +315,7 @@ let package = Package(
             name: "DaemonTests",
             dependencies: [
                 "Artefacts", "Daemon", "Gateway", "ProviderCatalog", "TaskEngine", "TaskModel", "TaskStore",
-                "TaskTesting", "UpstreamHTTP", logging,
+                "TaskTesting", "UpstreamHTTP", "VerbatimJSON", logging,
             ]),
         .testTarget(
             name: "SandboxTests",

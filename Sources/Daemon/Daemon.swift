@@ -47,9 +47,9 @@ package enum Daemon {
         signal(SIGHUP, SIG_IGN)
         let configuration = Reloadable(
             try Configuration(flags: flags, environment: environment, at: SystemTimeSource().now()))
-        let log = LogQueue()
+        let log = LogQueue(format: configuration.view(\.settings.logFormat))
         let logger = Logger(label: "pollux") { _ in
-            PlainLogHandler(level: configuration.view(\.settings.logLevel), to: log)
+            LineLogHandler(level: configuration.view(\.settings.logLevel), to: log)
         }
         let outcome: Result<Void, DaemonError>
         do throws(DaemonError) {
@@ -162,7 +162,9 @@ package enum Daemon {
     ) async throws(DaemonError) {
         let settings = configuration.current.settings
         let renewal = TokenRenewal()
-        let store = TaskStore(driver, witness: WitnessFile(in: settings.stateDirectory))
+        let metrics = EngineMetrics()
+        let store = TaskStore(
+            MeasuredDriver(driver, metrics: metrics, time: time), witness: WitnessFile(in: settings.stateDirectory))
         let downloads = Downloader(
             files: files, connections: configuration.view(\.connections),
             access: configuration.view(\.providers.access),
@@ -171,7 +173,7 @@ package enum Daemon {
         do throws(TaskStoreError) {
             engine = try await Self.engine(
                 configuration, isHeld: flags.hold, store: store, transport: transport, downloads: downloads,
-                sender: sender,
+                sender: sender, metrics: metrics,
                 renewal: renewal, time: time, hooks: hooks, logger: logger)
             try await engine.recovery.run()
             await engine.notifications.begin()
@@ -193,7 +195,7 @@ package enum Daemon {
             LocalAPI.server(
                 service: engine.service, endpoints: engine.endpoints, restores: engine.restores,
                 retention: engine.retention, notifications: engine.notifications, streams: engine.streams,
-                artefacts: engine.artefacts, gateway: engine.gateway, settings: reloader,
+                artefacts: engine.artefacts, gateway: engine.gateway, metrics: engine.metrics, settings: reloader,
                 facts: facts, time: time, eventLoopGroup: group,
                 logger: logger,
                 connections: shares.connections, maxStreams: shares.streams
@@ -211,18 +213,34 @@ package enum Daemon {
                 run `pollux reload`.
                 """)
         }
-        let listener = try CallbackListener(
+        let callbacks = try CallbackListener.service(
             settings.callbacks, receiver: engine.callbacks, time: time, group: group, logger: logger)
         let gateway = GatewayListeners(
             configuration: configuration, service: engine.gateway, artefacts: engine.artefacts, passing: transport,
             time: time, group: group, logger: logger)
         let doors: [any Service] =
-            try [listener].compactMap { $0 }
+            try [callbacks, metricsListener(settings, engine, facts, time: time, group: group, logger: logger)]
+            .compactMap { $0 }
             + gateway.services { path throws(DaemonError) in try prepareSocket(path, logger: logger) } + [socket]
         let reloads: [any Service] = [SignalReloads(reloader: reloader), TokenWatcher(reloader: reloader, time: time)]
         let notifier = ShutdownNotifier(service: engine.service, streams: engine.streams)
         let watch = StreamWatch(streams: engine.streams, time: time)
         try await run(engine.loops + reloads + [watch] + doors + [notifier], logger: logger)
+    }
+
+    /// The server that shows the metrics at a network address; nil if the settings name none.
+    private static func metricsListener(
+        _ settings: DaemonSettings, _ engine: TaskEngine, _ facts: DaemonFacts, time: SystemTimeSource,
+        group: any EventLoopGroup, logger: Logger
+    ) -> (any Service)? {
+        guard let address = settings.metricsListen else { return nil }
+        let server = LocalAPI.metricsServer(
+            metrics: engine.metrics, facts: facts, host: address.host, port: address.port, time: time,
+            eventLoopGroup: group, logger: logger
+        ) { port in
+            logger.info("Metrics are shown at http://\(address.host(with: port))/metrics")
+        }
+        return NetworkListener(setting: "metrics.listen", address: address, server: server)
     }
 
     /// The maximum numbers of connections and of event streams.
@@ -309,7 +327,8 @@ package enum Daemon {
 
     private static func engine(
         _ configuration: Reloadable<Configuration>, isHeld: Bool, store: TaskStore, transport: UpstreamHTTP,
-        downloads: Downloader, sender: Sender, renewal: TokenRenewal, time: SystemTimeSource, hooks: FaultInjection,
+        downloads: Downloader, sender: Sender, metrics: EngineMetrics, renewal: TokenRenewal, time: SystemTimeSource,
+        hooks: FaultInjection,
         logger: Logger
     ) async throws(TaskStoreError) -> TaskEngine {
         let redacting = RedactingTransport(
@@ -323,7 +342,7 @@ package enum Daemon {
             },
             accounts: { configuration.current.providers.accounts(of: $0) },
             callbacksAt: configuration.current.settings.callbacks.publicURL, downloads: downloads, sender: sender,
-            isHeld: isHeld,
+            isHeld: isHeld, metrics: metrics,
             time: time,
             random: EngineRandom(SystemRandomNumberGenerator()), logger: logger, passed: hooks.passed)
     }

@@ -54,7 +54,7 @@ package enum LocalAPI {
     package static func server(
         service: TaskService, endpoints: EndpointService, restores: RestoreService, retention: RetentionService,
         notifications: NotificationService, streams: EventStreams, artefacts: ArtefactService? = nil,
-        gateway: GatewayService, settings: any SettingsReloading, facts: DaemonFacts,
+        gateway: GatewayService, metrics: MetricsService, settings: any SettingsReloading, facts: DaemonFacts,
         time: any TimeSource, eventLoopGroup: any EventLoopGroup,
         logger: Logger, connections: Int = maxConnections, maxStreams: Int = LocalAPI.maxStreams,
         onRunning: @escaping @Sendable () async -> Void
@@ -69,7 +69,8 @@ package enum LocalAPI {
                 notifications: notifications,
                 streams: StreamRoutes(
                     service: service, streams: streams, limit: maxStreams, connections: connections),
-                artefacts: artefacts, gateway: gateway, settings: settings, facts: facts, time: time),
+                artefacts: artefacts, gateway: gateway, metrics: metrics, settings: settings, facts: facts,
+                time: time),
             server: http,
             configuration: ApplicationConfiguration(
                 address: .unixDomainSocket(path: facts.socketPath), serverName: "pollux/\(facts.version)",
@@ -91,7 +92,8 @@ package enum LocalAPI {
     package static func router(
         service: TaskService, endpoints: EndpointService, restores: RestoreService, retention: RetentionService,
         notifications: NotificationService, streams: StreamRoutes, artefacts: ArtefactService? = nil,
-        gateway: GatewayService, settings: any SettingsReloading, facts: DaemonFacts, time: any TimeSource,
+        gateway: GatewayService, metrics: MetricsService, settings: any SettingsReloading, facts: DaemonFacts,
+        time: any TimeSource,
         bodies: ByteBudget = ByteBudget(capacity: maxBodyBytesAtOnce)
     ) -> Router<APIContext> {
         let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
@@ -107,6 +109,7 @@ package enum LocalAPI {
         NotificationRoutes(service: service, notifications: notifications).add(to: router)
         streams.add(to: router)
         GatewayRoutes(gateway: gateway, address: facts.gatewayURL).add(to: router)
+        MetricsRoutes(metrics: metrics, facts: facts).add(to: router)
         DaemonRoutes(
             endpoints: endpoints, artefacts: artefacts, notifications: notifications, settings: settings, facts: facts,
             time: time

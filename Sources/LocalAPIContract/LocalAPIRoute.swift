@@ -34,6 +34,7 @@ package enum LocalAPIRoute: String, Sendable, CaseIterable {
     case gateway = "/v1/gateway"
     case gatewayTokens = "/v1/gateway/tokens"
     case gatewayTokenRemoval = "/v1/gateway/tokens/{name}/remove"
+    case metrics = "/metrics"
     case health = "/healthz"
     case readiness = "/readyz"
     case description = "/openapi.json"
@@ -59,6 +60,8 @@ package enum MediaType {
     package static let jsonLines = "application/x-ndjson"
     /// Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
     package static let eventStream = "text/event-stream"
+    /// The text format of Prometheus.
+    package static let metrics = "text/plain; version=0.0.4; charset=utf-8"
     /// RFC 9457.
     package static let problem = "application/problem+json"
 }

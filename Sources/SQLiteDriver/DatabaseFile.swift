@@ -169,4 +169,11 @@ extension DatabaseFile {
         guard let attributes = try? FileManager.default.attributesOfItem(atPath: path) else { return 0 }
         return attributes[.size] as? Int64 ?? 0
     }
+
+    /// The free bytes of the file's disk for this user; nil if they are unknown.
+    static func freeBytes(at path: String) -> Int64? {
+        var info = statvfs()
+        guard statvfs(path, &info) == 0 else { return nil }
+        return Int64(clamping: UInt64(info.f_bavail) * UInt64(info.f_frsize))
+    }
 }

@@ -126,7 +126,10 @@ package struct SQLiteDriver: StoreDriver {
         let pages = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
         do {
             let size = try readPool.readUnisolated { db, _ in try Int64.fetchOne(db, sql: pages) } ?? 0
-            return StoreInfo(path: pool.path, sizeInBytes: size + DatabaseFile.size(of: pool.path + "-wal"))
+            let log = DatabaseFile.size(of: pool.path + "-wal")
+            return StoreInfo(
+                path: pool.path, sizeInBytes: size + log, logBytes: log,
+                freeBytes: DatabaseFile.freeBytes(at: pool.path))
         } catch TaskStoreError.replaced {
             return StoreInfo(path: pool.path, sizeInBytes: 0)
         } catch {

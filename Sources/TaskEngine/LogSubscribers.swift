@@ -4,11 +4,12 @@ import TaskModel
 import TaskStore
 import VerbatimJSON
 
-/// Updates everything in the process that follows each commit: log lines, then caches, then waiting clients.
+/// Updates everything in the process that follows each commit: log lines and counters, then caches, then waiting clients.
 ///
 /// Add a new consumer of changes here. A consumer that may not miss any change, even over restarts, uses
 /// ``EventLog/subscribe(after:)`` and stores its place in the database.
 struct LogSubscribers {
+    let metrics: EngineMetrics
     let callbacks: CallbackMonitor?
     let statistics: StatisticsCache
     let unrecognised: UnrecognisedResponses
@@ -23,6 +24,7 @@ struct LogSubscribers {
     /// Registers them in order.
     func register(with log: EventLog) {
         log.subscribe { [logger] change in logger.log(change) }
+        log.subscribe { [metrics] change in metrics.note(change) }
         if let callbacks { log.subscribe { change in callbacks.watch(change) } }
         // Weak, because it reads the store that calls it.
         log.subscribe { [weak statistics] change in
@@ -54,21 +56,23 @@ extension Logger {
     fileprivate func log(_ change: CommittedChange) {
         if change.entry.kind == "late_record" { return logLateRecord(change.entry, of: change.task) }
         // The line is only written if the level asks for it.
-        log(level: change.entry.to == .uncertain ? .warning : .info, "\(change.line)")
+        log(
+            level: change.entry.to == .uncertain ? .warning : .info, "\(change.line)",
+            metadata: change.task.logFields(code: change.shownFailure?.code))
     }
 
     /// Logs that the provider has accepted another attempt than the current one.
     private func logLateRecord(_ entry: TaskLogEntry, of task: TrackedTask) {
         let (attempt, id) = (entry.detail["attempt"]?.number?.digits ?? "", entry.detail["remote_id"]?.string ?? "")
         if entry.detail["billed_twice"] == true {
-            warning(
+            about(task).warning(
                 """
                 \(task.id) \(task.endpoint) was billed twice: the provider has also accepted its attempt \(attempt), as \(id). \
                 `pollux events \(task.id)` shows who had it sent again. \
                 `pollux track \(task.endpoint) \(id)` fetches that result as well.
                 """)
         } else {
-            warning(
+            about(task).warning(
                 """
                 \(task.id) \(task.endpoint) is \(entry.to), and the provider has accepted its attempt \(attempt) after all, as \
                 \(id). `pollux reopen \(task.id)` continues with it.
@@ -83,9 +87,14 @@ extension CommittedChange {
         let path = entry.from.map { $0 == entry.to ? "\(entry.to)" : "\($0) → \(entry.to)" } ?? "\(entry.to)"
         var line = "\(task.id) \(task.endpoint) \(path) (\(entry.kind.replacing("_", with: " ")))"
         if let remoteID = task.remoteID, entry.to == .running { line += " as \(remoteID)" }
-        if let failure = task.failure, entry.kind != "created", entry.kind != "slower_than_usual" {
+        if let failure = shownFailure {
             line += ": \(failure.code): \(failure.message.prefix(200))"
         }
         return line
+    }
+
+    /// The failure that the line names.
+    fileprivate var shownFailure: TaskFailure? {
+        ["created", "slower_than_usual"].contains(entry.kind) ? nil : task.failure
     }
 }

@@ -26,6 +26,8 @@ package struct TaskEngine: Sendable {
     package let gateway: GatewayService
     /// Stores what became of the gateway's replies.
     package let fateRecorder: FateRecorder
+    /// Collects the metrics.
+    package let metrics: MetricsService
     /// Recovers the state at a start. It must run before the loops.
     package let recovery: StartupRecovery
     /// Sends queued tasks.
@@ -57,12 +59,12 @@ package struct TaskEngine: Sendable {
     ///
     /// `version` grows with every replacement of the settings or the tokens. `accounts` returns the current accounts of
     /// a provider, at least one. `isHeld` holds back all paid requests until a person resumes them. Callbacks are off
-    /// without a `publicURL`. `passed` is called at the points at which tests kill the daemon.
+    /// without a `publicURL`. `metrics` counts from the start of the process. `passed` is called at the points at which tests kill the daemon.
     package init(
         store: TaskStore, settings: Current<EngineSettings>, version: Current<Int> = Current(always: 0),
         transport: any UpstreamTransport, accounts: @escaping @Sendable (ProviderName) -> [Account],
         callbacksAt publicURL: String? = nil, downloads: (any ArtefactDownloads)? = nil,
-        sender: (any NotificationSender)? = nil, isHeld: Bool = false,
+        sender: (any NotificationSender)? = nil, isHeld: Bool = false, metrics: EngineMetrics = EngineMetrics(),
         time: any TimeSource, random: EngineRandom,
         logger: Logger, passed: @escaping @Sendable (CrashPoint) -> Void = { _ in }
     ) async throws(TaskStoreError) {
@@ -83,7 +85,8 @@ package struct TaskEngine: Sendable {
         }
         let streams = EventStreams(store: store, random: random, time: time)
         LogSubscribers(
-            callbacks: monitor, statistics: statistics, unrecognised: unrecognised, inFlightPolls: inFlight,
+            metrics: metrics, callbacks: monitor, statistics: statistics, unrecognised: unrecognised,
+            inFlightPolls: inFlight,
             plans: plans, feed: feed, streams: streams, destinations: settings.view(\.destinations), wakes: wakes,
             logger: logger
         ).register(with: store.log)
@@ -109,7 +112,8 @@ package struct TaskEngine: Sendable {
         let sampler = CompletionSampler(statistics: statistics, clock: clock)
         let planner = SchedulePlanner(
             polling: polling, catalog: catalog, statistics: statistics, unrecognised: unrecognised, random: random)
-        let queries = QuerySender(transport: transport, meter: meter, timeout: fixed.pollTimeout)
+        let queries = QuerySender(
+            transport: transport, meter: meter, metrics: metrics, timeout: fixed.pollTimeout)
         let search = LostAttemptSearch(
             store: store, catalog: catalog, limits: limits, version: version, admission: admission, sender: queries,
             time: time, logger: logger)
@@ -197,6 +201,9 @@ package struct TaskEngine: Sendable {
             random: random, wakes: wakes, time: time, logger: logger, passed: passed)
         self.notifier = loop(notifier)
         notifications = NotificationService(notifier: notifier)
+        self.metrics = MetricsService(
+            metrics: metrics, store: store, catalog: catalog, breakers: breakers, unrecognised: unrecognised,
+            notifications: notifications, artefacts: artefacts, time: time)
         reconciler = loop(
             Reconciler(
                 store: store, catalog: catalog, admission: admission, search: search, starts: starts, lookups: lookups,
@@ -205,7 +212,7 @@ package struct TaskEngine: Sendable {
         let notFound = NotFoundPolicy(store: store, catalog: catalog, limits: fixed, clock: clock, logger: logger)
         let calls = PollCountBuffer()
         let poller = Poller(
-            sender: queries, calls: calls, admission: admission, inFlight: inFlight,
+            sender: queries, calls: calls, metrics: metrics, admission: admission, inFlight: inFlight,
             results: PollResults(
                 recorder: recorder, planner: planner, sampler: sampler, unrecognised: unrecognised,
                 notFound: notFound, calls: calls, minGap: minGap, wakes: wakes),

@@ -56,6 +56,9 @@ package final class UnrecognisedResponses: Sendable {
     /// The number of the task's latest records in a row that no rule understands.
     func inARow(_ task: TaskID) -> Int { state.withLock { $0.inARow[task] ?? 0 } }
 
+    /// The number of records of all endpoints.
+    var total: Int { state.withLock { $0.reports.values.reduce(0) { $0 + $1.count } } }
+
     /// The counts of an endpoint; nil if all records were understood.
     func report(of endpoint: EndpointName) -> Report? { state.withLock { $0.reports[endpoint] } }
 
@@ -69,7 +72,7 @@ extension UnrecognisedResponses {
     /// Records whether a record was understood, and warns once for each unknown shape.
     func note(_ observation: Observation, of task: TrackedTask, at now: Timestamp) {
         if let word = observation.respelledWord?.prefix(40), note(word: String(word), of: task.endpoint) {
-            logger.warning(
+            logger.about(task).warning(
                 """
                 \(task.endpoint) sent "\(word)", which its definition lists in another case only. It was read as that word; \
                 add "\(word)" to `state` in the definition.
@@ -77,7 +80,7 @@ extension UnrecognisedResponses {
         }
         guard let shape = observation.unrecognisedShape else { return forget(task.id) }
         guard note(shape, of: task.id, endpoint: task.endpoint, at: now) else { return }
-        logger.warning(
+        logger.about(task).warning(
             """
             \(task.endpoint) sent a record that no rule understands: \(shape). Task \(task.id) continues and is polled \
             less and less often; nothing is lost. `pollux show \(task.id) --response` prints it. If it has ended there, \

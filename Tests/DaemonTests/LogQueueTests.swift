@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import Logging
 import ProviderCatalog
+import TaskModel
 import Testing
 
 @testable import Daemon
@@ -38,7 +39,7 @@ private struct LogPipe {
     @Test func `an unread log blocks nothing, and dropped lines are counted`() async throws {
         let pipe = try LogPipe()
         let queue = LogQueue(descriptor: pipe.writer, maxBytes: 64 << 10)
-        let logger = Logger(label: "test") { _ in PlainLogHandler(level: Current(always: .info), to: queue) }
+        let logger = Logger(label: "test") { _ in LineLogHandler(level: Current(always: .info), to: queue) }
         let sent = 20_000
         for number in 0..<sent { logger.info("line \(number)") }
         #expect(await queue.flush(within: .milliseconds(50)) == false)
@@ -64,13 +65,17 @@ private struct LogPipe {
         #expect(lines.last?.hasSuffix("INFO the last") == true)
     }
 
+    private func line(_ text: String) -> LogLine {
+        LogLine(at: Timestamp(milliseconds: 1_795_008_000_000), .info, text)
+    }
+
     @Test func `lines of several threads are all written and not mixed`() async throws {
         let pipe = try LogPipe()
         let queue = LogQueue(descriptor: pipe.writer)
         async let reading = pipe.lines()
         await withTaskGroup(of: Void.self) { group in
             for writer in 0..<8 {
-                group.addTask { for number in 0..<200 { queue.put(Array("\(writer) \(number) end\n".utf8)) } }
+                group.addTask { for number in 0..<200 { queue.put(line("\(writer) \(number) end")) } }
             }
         }
         #expect(await queue.flush(within: .seconds(30)))
@@ -79,7 +84,9 @@ private struct LogPipe {
         close(pipe.reader)
         #expect(Set(lines).count == 1_600 && lines.count == 1_600)
         for writer in 0..<8 {
-            #expect(lines.filter { $0.hasPrefix("\(writer) ") } == (0..<200).map { "\(writer) \($0) end" })
+            #expect(
+                lines.filter { $0.contains(" INFO \(writer) ") }
+                    == (0..<200).map { "2026-11-18T13:20:00.000Z INFO \(writer) \($0) end" })
         }
     }
 
@@ -88,7 +95,7 @@ private struct LogPipe {
         let pipe = try LogPipe()
         close(pipe.reader)
         let queue = LogQueue(descriptor: pipe.writer)
-        for _ in 0..<1_000 { queue.put(Array("line\n".utf8)) }
+        for _ in 0..<1_000 { queue.put(line("line")) }
         #expect(await queue.flush(within: .seconds(30)))
         close(pipe.writer)
     }

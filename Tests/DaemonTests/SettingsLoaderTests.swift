@@ -49,6 +49,16 @@ import Testing
         }
     }
 
+    @Test func `metrics and the format of the log are checked`() throws {
+        #expect(try load(["HOME": "/h"]).metricsListen == nil)
+        #expect(try load(file: "metrics: {listen: \"127.0.0.1:9464\"}\n").metricsListen?.port == 9_464)
+        #expect(try load(["POLLUX_METRICS_LISTEN": "[::]:0"]).metricsListen?.host == "::")
+        #expect(message(["POLLUX_METRICS_LISTEN": "9464"]).contains("a host and a port"))
+        #expect(try load(["HOME": "/h"]).logFormat == .text)
+        #expect(try load(file: "log: {format: json, level: debug}\n").logFormat == .json)
+        #expect(message(["POLLUX_LOG_FORMAT": "logfmt"]).contains("must be text or json"))
+    }
+
     @Test func `retention is off until its settings are set`() throws {
         #expect(try load(["HOME": "/h"]).retention.isOff)
         let file =
@@ -166,7 +176,7 @@ import Testing
             "artefacts.capture": "off", "artefacts.except": "runway",
             "artefacts.directory": "/f", "artefacts.quota": "2TiB", "artefacts.keep_free": "512MiB",
             "artefacts.max_object": "1KiB", "artefacts.name": "'{id}-{n}'",
-            "notifications.task_urls": "https",
+            "notifications.task_urls": "https", "metrics.listen": "127.0.0.1:9464", "log.format": "json",
         ]
         #expect(Set(values.keys) == Set(Setting.all.map(\.name)))
         let file = values.map { name, value in

@@ -56,7 +56,8 @@ struct APIHarness: Sendable {
             service: engine.service, endpoints: engine.endpoints, restores: engine.restores,
             retention: engine.retention, notifications: engine.notifications,
             streams: StreamRoutes(service: engine.service, streams: engine.streams, limit: maxStreams),
-            gateway: engine.gateway, settings: settings, facts: facts, time: StoppedClock(), bodies: bodies)
+            gateway: engine.gateway, metrics: engine.metrics, settings: settings, facts: facts,
+            time: StoppedClock(), bodies: bodies)
         try await Application(router: router).test(.router) { client in
             try await body(APIHarness(client: client, engine: engine, store: store))
         }

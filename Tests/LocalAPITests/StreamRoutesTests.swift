@@ -25,10 +25,11 @@ import VerbatimJSON
             let server = LocalAPI.server(
                 service: api.engine.service, endpoints: api.engine.endpoints, restores: api.engine.restores,
                 retention: api.engine.retention, notifications: api.engine.notifications, streams: api.engine.streams,
-                gateway: api.engine.gateway, settings: UnchangedSettings(),
+                gateway: api.engine.gateway, metrics: api.engine.metrics, settings: UnchangedSettings(),
                 facts: DaemonFacts(
                     version: "1.2.3", pid: 42, startedAt: APIHarness.start, socketPath: path, stateDirectory: "/state"),
-                time: ManualTimeSource(), eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger,
+                time: ManualTimeSource(), eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
+                logger: logger,
                 connections: connections, maxStreams: maxStreams
             ) { isRunning.finish() }
             let services = ServiceGroup(services: [server], logger: logger)

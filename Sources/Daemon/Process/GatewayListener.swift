@@ -34,7 +34,7 @@ struct GatewayListeners {
                 logger.info(
                     "The gateway accepts requests at \(scheme)://\(address.host(with: port ?? address.port))")
             }
-            services.append(GatewayListener(address: address, server: server))
+            services.append(NetworkListener(setting: "gateway.listen", address: address, server: server))
         }
         if let path = settings.socket {
             // Both paths are checked before the start goes on; the supervisor locks it later.
@@ -73,21 +73,6 @@ struct GatewayListeners {
                 eventLoopGroup: group, logger: logger, onRunning: onRunning)
         } catch {
             throw .badSetting(error.message)
-        }
-    }
-}
-
-/// Runs the gateway at its network address.
-private struct GatewayListener: Service {
-    let address: ListenAddress
-    let server: any Service
-
-    func run() async throws {
-        do {
-            try await server.run()
-        } catch let error as IOError {
-            throw DaemonError.unusablePath(
-                "gateway.listen is \(address), which cannot be opened: \(String(cString: strerror(error.errnoCode))).")
         }
     }
 }

@@ -1,5 +1,7 @@
 import FoundationEssentials
+import Logging
 import NIOPosix
+package import ProviderCatalog
 import Synchronization
 import TaskModel
 #if canImport(Glibc)
@@ -27,10 +29,14 @@ package final class LogQueue: Sendable {
     private let state = Mutex(State())
     private let descriptor: CInt
     private let maxBytes: Int
+    private let format: Current<LogFormat>
     private let thread = NIOThreadPool(numberOfThreads: 1)
 
     /// 1 MiB holds some 10,000 lines.
-    package init(descriptor: CInt = STDERR_FILENO, maxBytes: Int = 1 << 20) {
+    package init(
+        format: Current<LogFormat> = Current(always: .text), descriptor: CInt = STDERR_FILENO, maxBytes: Int = 1 << 20
+    ) {
+        self.format = format
         self.descriptor = descriptor
         self.maxBytes = maxBytes
         thread.start()
@@ -40,8 +46,9 @@ package final class LogQueue: Sendable {
         thread.shutdownGracefully { _ in }
     }
 
-    /// Queues a line with its line break, or drops it if the queue is full. Never blocks.
-    package func put(_ line: [UInt8]) {
+    /// Queues a line, or drops it if the queue is full. Never blocks.
+    package func put(_ line: LogLine) {
+        let line = line.bytes(format.wrappedValue)
         let isFirst = state.withLock { state in
             guard state.bytes + line.count <= maxBytes else {
                 state.dropped += 1
@@ -73,7 +80,7 @@ package final class LogQueue: Sendable {
                 return (state.lines, state.dropped)
             }
             guard !lines.isEmpty || dropped > 0 else { return }
-            if dropped > 0 { write(Self.report(of: dropped)) }
+            if dropped > 0 { write(Self.report(of: dropped).bytes(format.wrappedValue)) }
             for line in lines {
                 write(line)
                 state.withLock { $0.bytes -= line.count }
@@ -82,11 +89,10 @@ package final class LogQueue: Sendable {
     }
 
     /// The report with its own time, because the times of the dropped lines are lost.
-    private static func report(of dropped: Int) -> [UInt8] {
+    private static func report(of dropped: Int) -> LogLine {
         let what = dropped == 1 ? "1 log line was" : "\(dropped) log lines were"
-        return Array(
-            "\(Timestamp(Date()).rfc3339) WARNING \(what) dropped because the log was not read. Tasks continued.\n".utf8
-        )
+        return LogLine(
+            at: Timestamp(Date()), .warning, "\(what) dropped because the log was not read. Tasks continued.")
     }
 
     /// Blocks until the whole line is written. If the log cannot be written, the line is lost.

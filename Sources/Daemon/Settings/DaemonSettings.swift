@@ -56,7 +56,10 @@ package struct DaemonSettings: Sendable {
     package var artefactDirectory: String?
     /// The maximum number of event streams.
     package var maxStreams = LocalAPI.maxStreams
+    /// Where Prometheus reads the metrics, besides the socket.
+    package var metricsListen: ListenAddress?
     package var logLevel: Logger.Level = .info
+    package var logFormat = LogFormat.text
     /// The settings as given, by name.
     var values: [String: String] = [:]
     /// The file of ``token``, if one is set.

@@ -184,6 +184,17 @@ struct Setting: Sendable {
             return true
         },
         Setting(
+            "metrics.listen", "POLLUX_METRICS_LISTEN", rule: "a host and a port, as in 127.0.0.1:9464"
+        ) { text, settings in
+            settings.metricsListen = ListenAddress(text)
+            return settings.metricsListen != nil
+        }.needingRestart(\.metricsListen?.description),
+        Setting("log.format", "POLLUX_LOG_FORMAT", rule: "text or json") { text, settings in
+            guard let format = LogFormat(rawValue: text) else { return false }
+            settings.logFormat = format
+            return true
+        },
+        Setting(
             "log.level", "POLLUX_LOG_LEVEL", rule: "trace, debug, info, notice, warning, error or critical"
         ) { text, settings in
             guard let level = Logger.Level(rawValue: text.lowercased()) else { return false }

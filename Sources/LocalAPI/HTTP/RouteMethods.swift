@@ -12,7 +12,8 @@ extension LocalAPIRoute {
             .prune,
             .pin, .unpin, .delete, .fetchResults, .replay, .testDestination, .gatewayTokens, .gatewayTokenRemoval:
             [.post]
-        case .artefact, .task, .events, .stream, .endpoints, .endpoint, .status, .health, .readiness, .description,
+        case .artefact, .task, .events, .stream, .endpoints, .endpoint, .status, .metrics, .health, .readiness,
+            .description,
             .notifications, .deadLetters, .gateway:
             [.get]
         }

@@ -89,6 +89,11 @@ final class CircuitBreakers: Sendable {
         }
     }
 
+    /// The circuits that are open, or paused after an error.
+    func blocked(at now: Timestamp) -> [CircuitKey] {
+        circuits { state in state.pause.map { !$0.isByHand } ?? state.breaker.isOpen(at: now) }
+    }
+
     private func circuits(where isChosen: (CircuitState) -> Bool) -> [CircuitKey] {
         states.withLock { states in states.filter { isChosen($0.value) }.map(\.key) }
     }
@@ -99,7 +104,7 @@ final class CircuitBreakers: Sendable {
     func pause(_ circuit: CircuitKey, _ pause: CircuitState.Pause, at now: Timestamp) async throws(TaskStoreError) {
         try await change(circuit) { state in
             state.pause = pause
-            state.lastErrorAt = pause.code == "paused" ? state.lastErrorAt : now
+            state.lastErrorAt = pause.isByHand ? state.lastErrorAt : now
         }
     }
 
@@ -120,7 +125,7 @@ final class CircuitBreakers: Sendable {
         logger.critical(
             """
             Submissions to the \(circuit) are paused: \(why) Queued tasks are safe. Remove the cause, then \(command).
-            """)
+            """, metadata: [LogField.code: "\(failure.code)"])
     }
 
     /// Ends a pause and clears the failures.
@@ -162,6 +167,13 @@ final class CircuitBreakers: Sendable {
         }
         try await store.save(changed)
     }
+}
+
+extension CircuitState.Pause {
+    /// A person's pause.
+    static let byHand = CircuitState.Pause(code: "paused", message: "paused by hand")
+
+    fileprivate var isByHand: Bool { code == Self.byHand.code }
 }
 
 extension CircuitState {

@@ -86,10 +86,10 @@ package struct CallbackReceiver: Sendable {
     ) -> DeliveryResult {
         let what = "\(task.id) got a callback, but its body (\(size) bytes) cannot be read: it \(unreadable.problem)."
         guard task.remoteID == nil, !task.state.hasEnded else {
-            logger.info("\(what) The task is polled instead, as after every callback.")
+            logger.about(task).info("\(what) The task is polled instead, as after every callback.")
             return .taken
         }
-        logger.warning(
+        logger.about(task).warning(
             """
             \(what) The provider has the task, but its id is not known, so the provider is asked to repeat the callback (400). \
             If that repeats, look the task up at the provider and run `pollux resolve \(task.id) --adopt REMOTE_ID`.
@@ -111,7 +111,7 @@ package struct CallbackReceiver: Sendable {
             signature.isGood(of: $0, headers: headers, secret: secret, now: now)
         }
         if isGood { return true }
-        logger.warning(
+        logger.about(task).warning(
             """
             \(task.id) got a callback\(delivery.remoteID.map { " for \($0)" } ?? "") without a valid signature of \(provider). \
             Its status is ignored, and the task is polled if possible. If that repeats, \
@@ -145,7 +145,7 @@ package struct CallbackReceiver: Sendable {
             changes = try await apply(delivery, for: owner, at: now)
         } catch {
             guard case .remoteIDInUse(let other) = error else { throw error }
-            logger.warning(
+            logger.about(owner.task).warning(
                 """
                 \(owner.task.id) got a callback for \(delivery.remoteID?.text ?? ""), which belongs to \(other), so its \
                 content is ignored.
@@ -153,7 +153,7 @@ package struct CallbackReceiver: Sendable {
             changes = try await apply(CallbackDelivery(attempt: delivery.attempt), for: owner, at: now)
         }
         if let task = changes.first?.task, delivery.attempt < task.attempts, task.state == .submitting {
-            logger.warning(
+            logger.about(task).warning(
                 """
                 \(task.id) got a callback for its attempt \(delivery.attempt), which was declared lost, while attempt \
                 \(task.attempts) is being sent. It may be billed twice; \

@@ -19,7 +19,7 @@ extension TaskStore {
             }
             return observation
         } catch {
-            logger.error("Could not read the delivery for \(task.id): \(error.message)")
+            logger.about(task, code: error.code).error("Could not read the delivery for \(task.id): \(error.message)")
             return nil
         }
     }

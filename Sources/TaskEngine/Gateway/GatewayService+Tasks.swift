@@ -117,7 +117,7 @@ extension GatewayService {
             try await store.postpone([task.id], until: time.now())
             wakes.polls.signal()
         } catch {
-            logger.debug("\(task.id) is polled when it is due: \(error.message)")
+            logger.about(task).debug("\(task.id) is polled when it is due: \(error.message)")
         }
     }
 }

@@ -21,7 +21,7 @@ struct PollFailures: Sendable {
     ) async {
         inFlight.markAlone(true, task.id)
         if inFlight.noteTooLarge(task.id) {
-            logger.warning(
+            logger.about(task, code: failure.code).warning(
                 """
                 \(task.id) \(task.endpoint): \(failure.message) It is polled again every hour; nothing is lost. \
                 \(failure.hint ?? "")
@@ -48,7 +48,7 @@ struct PollFailures: Sendable {
         let gap = min(
             polling.minGap * (1 << min(2 * own, 20)),
             max(polling.maxGap, PollingPolicy.maxUnrecognisedGap))
-        logger.warning(
+        logger.about(task, code: failure.code).warning(
             """
             \(task.id) could not be polled, but others of \(work.service) can: \(failure.code): \(failure.message) \
             It is polled again in \(Int(gap.inSeconds.rounded())) s; nothing is lost.
@@ -66,7 +66,8 @@ struct PollFailures: Sendable {
         await admission.queriesFailed(
             of: work.endpoint, because: failure, isThrottled: isThrottled, retryAfter: retryAfter)
         logger.warning(
-            "A status query of \(work.service) for \(work.tasks.count) task(s) failed, and is repeated later: \(failure.code): \(failure.message)"
+            "A status query of \(work.service) for \(work.tasks.count) task(s) failed, and is repeated later: \(failure.code): \(failure.message)",
+            metadata: [LogField.code: "\(failure.code)"]
         )
         // A half-open breaker lets one query pass. Other tasks go first, because the service may be unable to answer
         // about these.

@@ -6,6 +6,7 @@ import TaskStore
 struct Poller: Sendable {
     let sender: QuerySender
     let calls: PollCountBuffer
+    let metrics: EngineMetrics
     let admission: AdmissionControl
     let inFlight: InFlightPolls
     let results: PollResults
@@ -20,6 +21,7 @@ struct Poller: Sendable {
         guard let first = work.tasks.first else { return }
         passed(.duringPoll)
         let askedAt = time.now()
+        metrics.notePoll(of: work.tasks, at: askedAt)
         let ids = work.tasks.compactMap(\.remoteID)
         if work.tasks.count > 1, let batching = work.profile.batching, let request = batching.lookup(ids) {
             let verdict = await send(request, of: work).map {

@@ -5,6 +5,7 @@ import TaskModel
 struct QuerySender: Sendable {
     let transport: any UpstreamTransport
     let meter: PollRateCounter
+    let metrics: EngineMetrics
     let timeout: Duration
 
     /// Sends a query about tasks of the account's service. The caller has a token of the account's rate.
@@ -12,6 +13,22 @@ struct QuerySender: Sendable {
         _ query: UpstreamRequest, by endpoint: AccountEndpoint
     ) async throws(UpstreamTransportError) -> UpstreamReply {
         meter.count(endpoint.name.service)
-        return try await transport.send(query, by: endpoint.owner, isPaid: false, timeout: timeout)
+        do throws(UpstreamTransportError) {
+            let reply = try await transport.send(query, by: endpoint.owner, isPaid: false, timeout: timeout)
+            metrics.noteQuery(of: endpoint.name.service, EngineMetrics.QueryOutcome(status: reply.status))
+            return reply
+        } catch {
+            metrics.noteQuery(of: endpoint.name.service, error.outcome)
+            throw error
+        }
+    }
+}
+
+extension UpstreamTransportError {
+    fileprivate var outcome: EngineMetrics.QueryOutcome {
+        switch self {
+        case .notSent, .outdated: .notSent
+        case .interrupted, .tooLarge, .cancelled: .lost
+        }
     }
 }

@@ -94,7 +94,8 @@ struct Resubmitter: Sendable {
                 starter.noteUnknownClaim(of: task)
                 storage.invalidateCaches()
             }
-            logger.error("Could not look for earlier attempts of \(task.id): \(error.message)")
+            logger.about(task, code: error.code).error(
+                "Could not look for earlier attempts of \(task.id): \(error.message)")
             return await later()
         }
     }

@@ -61,7 +61,7 @@ struct ClientIDLookup {
         do throws(TaskStoreError) {
             request = try await store.taskWithPayload(task.id)?.payload.request.object
         } catch {
-            logger.error("Could not read the request of \(task.id): \(error.message)")
+            logger.about(task, code: error.code).error("Could not read the request of \(task.id): \(error.message)")
             return .unanswered(isItsOwn: true)
         }
         guard let id = request.flatMap({ profile.dialect.ownID(in: $0, otherwise: task.id.text) }),

@@ -205,7 +205,7 @@ package struct Reconciler: Worker {
                             ? .foundByOwnID(id, traceID: trace) : .foundInList(id, traceID: trace)
                         return ScheduledEvent(event, for: task.id, shownTo: account, nextDueAt: answer.began)
                     case .conflict(let id):
-                        logger.warning(
+                        logger.about(task).warning(
                             """
                             \(task.id) was sent with the id \(id), which the provider uses for another task. Resolve it by \
                             hand: `pollux resolve \(task.id) --give-up` or `--resubmit`.

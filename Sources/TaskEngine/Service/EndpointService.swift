@@ -155,9 +155,7 @@ package struct EndpointService: Sendable {
     package func pause(_ name: String) async throws(TaskServiceError) {
         let profile = try catalog.profile(named: name)
         do throws(TaskStoreError) {
-            try await admission.breakers.pause(
-                .endpoint(profile.name), CircuitState.Pause(code: "paused", message: "paused by hand"),
-                at: time.now())
+            try await admission.breakers.pause(.endpoint(profile.name), .byHand, at: time.now())
         } catch {
             throw .store(error)
         }

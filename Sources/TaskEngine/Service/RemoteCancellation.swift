@@ -23,20 +23,21 @@ struct RemoteCancellation: Sendable {
                 let reply = try await transport.send(
                     request, by: owner, isPaid: false, timeout: .seconds(10))
                 guard let (failure, suspendsProvider) = cancelling.problem(in: reply) else {
-                    logger.info(
+                    logger.about(task).info(
                         "\(task.id) \(profile.provider) was asked to cancel it: HTTP status \(reply.status)")
                     return
                 }
                 if suspendsProvider { await admission.suspend(owner, because: failure) }
-                logger.warning(
+                logger.about(task, code: failure.code).warning(
                     "\(task.id) \(profile.provider) did not cancel it, so it may be billed: \(failure.code): \(failure.message)"
                 )
             } catch {
-                logger.warning(
+                logger.about(task, code: TaskFailure(error).code).warning(
                     "\(task.id) \(profile.provider) could not be asked to cancel it: \(TaskFailure(error).message)")
             }
         } catch {
-            logger.warning("\(task.id) cannot be cancelled at \(profile.provider): \(error.field) \(error.problem)")
+            logger.about(task).warning(
+                "\(task.id) cannot be cancelled at \(profile.provider): \(error.field) \(error.problem)")
         }
     }
 }

@@ -19,10 +19,16 @@ package struct StoreInfo: Sendable, Hashable {
     package let path: String
     /// The size of the database and its write-ahead log.
     package let sizeInBytes: Int64
+    /// The size of the write-ahead log.
+    package let logBytes: Int64
+    /// The free bytes of its disk for this user; nil if they are unknown.
+    package let freeBytes: Int64?
 
-    package init(path: String, sizeInBytes: Int64) {
+    package init(path: String, sizeInBytes: Int64, logBytes: Int64 = 0, freeBytes: Int64? = nil) {
         self.path = path
         self.sizeInBytes = sizeInBytes
+        self.logBytes = logBytes
+        self.freeBytes = freeBytes
     }
 }
 

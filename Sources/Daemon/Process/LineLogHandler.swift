@@ -1,10 +1,11 @@
 import FoundationEssentials
 package import Logging
 package import ProviderCatalog
+import TaskEngine
 import TaskModel
 
-/// PlainLogHandler writes one plain line per message: time, level, text.
-package struct PlainLogHandler: LogHandler {
+/// LineLogHandler writes one line per message.
+package struct LineLogHandler: LogHandler {
     /// The level of the settings, until another one is set.
     package var logLevel: Logger.Level {
         get { own ?? level }
@@ -27,16 +28,19 @@ package struct PlainLogHandler: LogHandler {
     }
 
     package func log(event: LogEvent) {
-        let extras = metadata.merging(event.metadata ?? [:]) { _, new in new }
+        var extras = metadata.merging(event.metadata ?? [:]) { _, new in new }
+        var line = LogLine(at: Timestamp(Date()), event.level, "")
+        line.task = extras.removeValue(forKey: LogField.task)?.description
+        line.endpoint = extras.removeValue(forKey: LogField.endpoint)?.description
+        line.code = extras.removeValue(forKey: LogField.code)?.description
         let tail =
             extras.isEmpty ? "" : " " + extras.sorted { $0.key < $1.key }.map { "\($0)=\($1)" }.joined(separator: " ")
         // A provider's text may hold control characters. Replacing them keeps a message on one line and protects
         // terminals.
-        let text = String(
+        line.message = String(
             (event.message.description + tail).unicodeScalars.map { scalar in
                 scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value) ? " " : Character(scalar)
             })
-        let time = Timestamp(Date()).rfc3339
-        queue.put(Array("\(time) \(event.level.rawValue.uppercased()) \(text)\n".utf8))
+        queue.put(line)
     }
 }
