@@ -30,6 +30,10 @@ SECTIONS = [
      ["The events are in the log before the destination is. The bare loop posts as many bytes to the same receiver with the same "
       "HTTP client, sixteen at a time. The daemon reads each event and its task, signs the body, and stores its place in the log "
       "after each delivery, together with those of others that have ended meanwhile."]),
+    ("Downloads of results",
+     r"downloads: ",
+     ["The daemon fetches two files of one host at once; the bare loop reads the same bytes over two connections. Both write them to "
+      "files and sync these. The daemon also hashes each file, and notes it as saved."]),
     ("Polls with every result committed",
      r"bare: client loop|polls with every result",
      ["The bare loop asks the same sandbox the same with the same HTTP client and drops the answers. Pollux parses each "
