@@ -35,6 +35,10 @@ SECTIONS = [
      ["A program polls through the gateway, which answers from its database and asks the provider nothing. The bare proxy passes "
       "the same requests on to a provider without delay, with the same HTTP server and client.",
       "Whether a request is a retry is decided in the commit of its task, by the exchanges with the same content."]),
+    ("Downloads of results",
+     r"downloads: ",
+     ["The daemon fetches two files of one host at once; the bare loop reads the same bytes over two connections. Both write them to "
+      "files and sync these. The daemon also hashes each file, and notes it as saved."]),
     ("Polls with every result committed",
      r"bare: client loop|polls with every result",
      ["The bare loop asks the same sandbox the same with the same HTTP client and drops the answers. Pollux parses each "

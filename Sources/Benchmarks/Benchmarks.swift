@@ -39,6 +39,7 @@ enum Benchmarks {
         if isChosen("socket") { try SocketBenchmarks(place: place, report: report).run() }
         if isChosen("streams") { try StreamBenchmarks(place: place, report: report).run() }
         if isChosen("notifications") { try await NotificationBenchmarks(place: place, report: report).run() }
+        if isChosen("downloads") { try DownloadBenchmarks(place: place, report: report).run() }
         if isChosen("polls") { try await PollBenchmarks(place: place, report: report).run() }
         if isChosen("gateway") { try await GatewayBenchmarks(place: place, report: report).run() }
         if isChosen("scheduler") { try await SchedulerBenchmarks(place: place, report: report).run() }

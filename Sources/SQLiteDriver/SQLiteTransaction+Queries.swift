@@ -99,7 +99,9 @@ private struct LinesQuery {
         restrict(
             "event.task_key IN (SELECT task_key FROM task WHERE id IN (SELECT value FROM json_each(?)))",
             to: filter.tasks.map { .string($0.text) })
-        restrict("event.to_state IN (SELECT value FROM json_each(?))", to: filter.states.map { .string($0.rawValue) })
+        restrict(
+            "event.to_state IN (SELECT value FROM json_each(?)) AND event.from_state IS NOT event.to_state",
+            to: filter.states.map { .string($0.rawValue) })
         restrict("task.endpoint IN (SELECT value FROM json_each(?))", to: filter.endpoints.map { .string($0.text) })
         restrict(
             """

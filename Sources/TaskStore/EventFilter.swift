@@ -4,7 +4,7 @@ package import TaskModel
 package struct EventFilter: Sendable, Hashable {
     package var tasks: Set<TaskID> = []
     package var endpoints: Set<EndpointName> = []
-    /// The states to which the lines lead.
+    /// The states to which the lines lead. A line that leaves its task in a state does not lead there.
     package var states: Set<TaskState> = []
     /// The task must have all of these labels.
     package var labels: [String: String] = [:]
@@ -14,7 +14,9 @@ package struct EventFilter: Sendable, Hashable {
     /// Whether it selects the line of that change.
     package func matches(_ change: CommittedChange) -> Bool {
         let task = change.task
-        return (tasks.isEmpty || tasks.contains(task.id)) && (states.isEmpty || states.contains(change.entry.to))
+        let entry = change.entry
+        return (tasks.isEmpty || tasks.contains(task.id))
+            && (states.isEmpty || states.contains(entry.to) && entry.from != entry.to)
             && (endpoints.isEmpty || endpoints.contains(task.endpoint))
             && labels.allSatisfy { task.labels[$0.key] == $0.value }
     }

@@ -4,6 +4,12 @@ import VerbatimJSON
 import LocalAPIClient
 import LocalAPIContract
 
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
 /// The exit code of a command. Thrown by itself, it ends the command without a message.
 enum ExitStatus: Int32, Error {
     case done = 0
@@ -13,7 +19,8 @@ enum ExitStatus: Int32, Error {
     case usage = 64
     /// This program or the daemon rejected the input.
     case refused = 65
-    case noSuchTask = 66
+    /// A task, a destination, an endpoint, a file or anything else that was named does not exist.
+    case notFound = 66
     case noDaemon = 69
     /// An internal error.
     case bug = 70
@@ -25,6 +32,19 @@ enum ExitStatus: Int32, Error {
 struct RefusedInput: Error {
     /// Whole sentences.
     let message: String
+    /// Whether it names something that does not exist.
+    var isMissing = false
+
+    /// A file that cannot be opened or read.
+    init(path: String, errno code: CInt) {
+        message = "\(path.printable): \(String(cString: strerror(code)))."
+        isMissing = code == ENOENT
+    }
+
+    init(message: String, isMissing: Bool = false) {
+        self.message = message
+        self.isMissing = isMissing
+    }
 }
 
 /// Converts an error into an exit code and a message.
@@ -44,7 +64,7 @@ struct ExitReport {
             // The reader of a pipe closed it, as `| head` does.
             (status, message) = (.done, nil)
         case let error as RefusedInput:
-            (status, message) = (.refused, error.message)
+            (status, message) = (error.isMissing ? .notFound : .refused, error.message)
         case let error as DaemonError:
             (status, message) = (Self.status(of: error), error.message)
         case let error as LocalAPIClientError:
@@ -80,7 +100,9 @@ struct ExitReport {
         switch error {
         case .noDaemon, .interrupted: .noDaemon
         case .unreadable, .cancelled: .bug
-        case .problem(let problem) where problem.code == ProblemCode.taskNotFound: .noSuchTask
+        case .problem(let problem) where problem.code == "unknown_endpoint": .notFound
+        // A missing route is one of another version.
+        case .problem(let problem) where problem.status == 404 && problem.code != ProblemCode.noSuchRoute: .notFound
         case .problem(let problem) where problem.status == 503 || problem.status == 507: .noDaemon
         case .problem(let problem) where problem.status >= 500: .bug
         case .problem: .refused

@@ -18,8 +18,8 @@ struct Pollux: AsyncParsableCommand {
             An ID may be shortened to any unique prefix. Every command that uses the daemon accepts --socket, and \
             --json to print the API's own document. NO_COLOR turns colour off.
 
-            Exit codes: 0 done; 1 the task ended without success; 64 usage; 65 rejected input; 66 no such task; \
-            69 no daemon; 70 internal error; 75 timed out waiting.
+            Exit codes: 0 done; 1 the task ended without success; 64 usage; 65 rejected input; 66 no such task, \
+            destination or file; 69 no daemon; 70 internal error; 75 timed out waiting.
             """,
         version: Version.current,
         groupedSubcommands: [

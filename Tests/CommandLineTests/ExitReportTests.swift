@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import LocalAPIClient
 import LocalAPIContract
 import Testing
@@ -13,8 +14,12 @@ import VerbatimJSON
 
     @Test func `each error has its exit code`() {
         let expected: [(any Error, pollux.ExitStatus)] = [
-            (problem(404, "task_not_found"), .noSuchTask),
-            (problem(404, "endpoint_not_found"), .refused),
+            (problem(404, "task_not_found"), .notFound),
+            (problem(404, "endpoint_not_found"), .notFound),
+            (problem(404, "unknown_destination"), .notFound),
+            (problem(404, "artefact_not_found"), .notFound),
+            (problem(422, "unknown_endpoint"), .notFound),
+            (problem(404, "no_such_route"), .refused),
             (problem(409, "ambiguous_id"), .refused),
             (problem(409, "already_ended"), .refused),
             (problem(413, "body_too_large"), .refused),
@@ -26,6 +31,9 @@ import VerbatimJSON
             (LocalAPIClientError.interrupted("r"), .noDaemon),
             (LocalAPIClientError.unreadable("r"), .bug),
             (RefusedInput(message: "m"), .refused),
+            (RefusedInput(message: "m", isMissing: true), .notFound),
+            (RefusedInput(path: "f", errno: ENOENT), .notFound),
+            (RefusedInput(path: "f", errno: EACCES), .refused),
             (ValidationError("m"), .usage),
             (ClosedPipe(), .done),
             (CleanExit.helpRequest(), .done),
@@ -38,7 +46,7 @@ import VerbatimJSON
 
     @Test func `exit codes have the documented numbers`() {
         let statuses: [pollux.ExitStatus] = [
-            .done, .unsuccessful, .usage, .refused, .noSuchTask, .noDaemon, .bug, .timedOut,
+            .done, .unsuccessful, .usage, .refused, .notFound, .noDaemon, .bug, .timedOut,
         ]
         #expect(statuses.map(\.rawValue) == [0, 1, 64, 65, 66, 69, 70, 75])
     }

@@ -197,7 +197,7 @@ extension EndToEnd {
                 #expect(try await world.pollux(["gateway", "token"]).output.contains("notebook"))
                 #expect(try await world.pollux(["gateway", "token", "remove", "notebook"]).exit == .code(0))
                 #expect(try await world.pollux(["gateway", "token", "list"]).output.isEmpty)
-                #expect(try await world.pollux(["gateway", "env", "nothing"]).exit == .code(65))
+                #expect(try await world.pollux(["gateway", "env", "nothing"]).exit == .code(66))
             }
         }
     }

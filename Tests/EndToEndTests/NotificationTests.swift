@@ -77,7 +77,7 @@ extension EndToEnd {
         /// The changes of a task's state in its log, as types of notifications.
         private func logged(_ task: String, in world: World) async throws -> [String] {
             let events = try await world.daemon.ask("GET", "/v1/tasks/\(task)/events").json.at("events").array ?? []
-            return events.filter { $0.at("from").string != $0.at("to").string }
+            return events.filter { $0.at("to").string != nil }
                 .map { "task.\($0.at("to").string ?? "")" }
         }
 

@@ -41,6 +41,15 @@ struct StreamFrames: Sendable {
     /// The large members of a task.
     static let payloads = ["request", "response", "results"]
 
+    /// The longest piece of a frame that is written at once, in bytes.
+    static let longestPiece = 256 << 10
+
+    /// The items that are encoded one at a time. With records, each line is one, so that a client holds one record at a time.
+    func parts(of item: EventStream.Item) -> [EventStream.Item] {
+        guard case .lines(let lines) = item, !included.isEmpty else { return [item] }
+        return lines.map { .lines([$0]) }
+    }
+
     /// The first bytes of a response; may be empty.
     var head: ByteBuffer {
         switch format {

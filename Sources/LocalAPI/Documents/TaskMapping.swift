@@ -173,8 +173,10 @@ extension TaskPayload {
 extension EventDocument {
     /// The event as the API shows it.
     init(_ event: StoredEvent) {
+        let entry = event.entry
         self.init(
-            sequence: Int(event.sequence), taskID: event.task.text, at: event.entry.at.rfc3339, kind: event.entry.kind,
-            from: event.entry.from?.rawValue, to: event.entry.to.rawValue, detail: .object(event.entry.detail))
+            sequence: Int(event.sequence), taskID: event.task.text, at: entry.at.rfc3339, kind: entry.kind,
+            from: entry.from?.rawValue, to: entry.from == entry.to ? nil : entry.to.rawValue,
+            detail: .object(entry.detail))
     }
 }

@@ -53,15 +53,22 @@ package struct StreamRoutes: Sendable {
                 defer { connections.endStream() }
                 let watch = context.watchConnection { stream.end() }
                 defer { watch.end() }
+                var items: ArraySlice<EventStream.Item> = []
                 var frame = frames.head
                 while true {
-                    if frame.readableBytes > 0 {
+                    // Each piece has its own time limit.
+                    while let piece = frame.readSlice(length: min(frame.readableBytes, StreamFrames.longestPiece)),
+                        piece.readableBytes > 0
+                    {
                         stream.beginWrite()
-                        try await writer.write(frame)
+                        try await writer.write(piece)
                         stream.endWrite()
                     }
-                    guard let item = try await stream.next() else { break }
-                    frame = try await frames.frame(for: item, of: stream)
+                    if items.isEmpty {
+                        guard let item = try await stream.next() else { break }
+                        items = frames.parts(of: item)[...]
+                    }
+                    frame = try await frames.frame(for: items.removeFirst(), of: stream)
                 }
                 try await writer.finish(nil)
             })

@@ -32,7 +32,7 @@ struct LineReader {
         self.path = path
         descriptor = path == "-" ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
-            throw RefusedInput(message: "\(path.printable): \(String(cString: strerror(errno))).")
+            throw RefusedInput(path: path, errno: errno)
         }
     }
 
@@ -83,7 +83,7 @@ struct LineReader {
     /// Throws if a read failed: a directory, a broken disk.
     func checkEnd() throws {
         guard let failure else { return }
-        throw RefusedInput(message: "\(path.printable): \(String(cString: strerror(failure))).")
+        throw RefusedInput(path: path, errno: failure)
     }
 
     /// All remaining bytes.

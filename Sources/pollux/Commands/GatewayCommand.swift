@@ -48,7 +48,9 @@ struct GatewayEnvCommand: DaemonCommand {
             )
         }
         if let provider, !answer.document.providers.contains(where: { $0.name == provider }) {
-            throw RefusedInput(message: "There is no provider \"\(provider.printable)\". `pollux providers` lists all.")
+            throw RefusedInput(
+                message: "There is no provider \"\(provider.printable)\". `pollux providers` lists all.",
+                isMissing: true)
         }
         return answer
     }

@@ -4,6 +4,12 @@ import LocalAPIClient
 import LocalAPIContract
 import VerbatimJSON
 
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
 /// Lists providers and checks definitions.
 struct ProvidersCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -75,6 +81,9 @@ struct ProvidersCheckCommand: ParsableCommand {
     }
 
     func run() throws {
+        for path in [file, reply].compactMap(\.self) where access(path, F_OK) != 0 {
+            throw RefusedInput(path: path, errno: errno)
+        }
         let lines: [String]
         do throws(DaemonError) {
             let check = try DefinitionCheck(file: file)

@@ -123,7 +123,7 @@ struct RetryCommand: AsyncParsableCommand {
                 if retry.status == 200 { StandardError.write(Self.note(on: retry.document, of: task) + "\n") }
             } catch .problem(let problem) where (400..<500).contains(problem.status) {
                 StandardError.write("pollux: \(task.id.printable): \(problem.detail.printable)\n")
-                failure = ExitStatus.refused
+                failure = problem.status == 404 ? ExitStatus.notFound : .refused
             } catch {
                 failure = error
                 break

@@ -36,7 +36,7 @@ enum EventTable {
         switch (event.from, event.to) {
         case (let from?, let to?) where from != to: "\(from) → \(to)"
         case (_, let to?): to
-        case (_, nil): ""
+        case (let from, nil): from ?? ""
         }
     }
 }
