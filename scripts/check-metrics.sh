@@ -16,8 +16,10 @@ if ! command -v promtool >/dev/null || ! command -v prometheus >/dev/null; then
     tools=$PWD/.build/prometheus
     if [[ ! -x $tools/usr/bin/promtool ]]; then
         mkdir -p "$tools"
-        (cd "$tools" && apt-get download -qq prometheus 2>/dev/null) \
-            || { echo "Debian's package prometheus cannot be downloaded: run apt-get update." >&2; exit 1; }
+        download() { (cd "$tools" && apt-get download -qq prometheus 2>/dev/null); }
+        # A fresh machine has no lists of packages yet.
+        download || { apt-get update -qq 2>/dev/null && download; } \
+            || { echo "Debian's package prometheus cannot be downloaded: run apt-get update as root." >&2; exit 1; }
         dpkg-deb -x "$tools"/prometheus_*.deb "$tools"
         rm "$tools"/prometheus_*.deb
     fi
