@@ -133,6 +133,7 @@ package enum Daemon {
         let transport = transport(configuration, time: time, hooks: hooks, group: group)
         let files = ObjectFiles(
             directory: settings.artefactDirectory ?? settings.stateDirectory + "/artefacts",
+            owner: settings.stateDirectory, newID: String(UInt64.random(in: .min ... .max), radix: 16),
             limits: configuration.view(\.settings.artefactLimits), passed: hooks.passed)
         let sender = sender(configuration, environment: environment, version: version, time: time, group: group)
         let outcome: Result<Void, DaemonError>
@@ -162,7 +163,7 @@ package enum Daemon {
     ) async throws(DaemonError) {
         let settings = configuration.current.settings
         let renewal = TokenRenewal()
-        let store = TaskStore(driver, witness: WitnessFile(in: settings.stateDirectory))
+        let store = TaskStore(driver, witness: WitnessFile(in: settings.stateDirectory), files: files)
         let downloads = Downloader(
             files: files, connections: configuration.view(\.connections),
             access: configuration.view(\.providers.access),
