@@ -109,6 +109,7 @@ let package = Package(
                 .embedInCode("0021_save_results.sql"),
                 .embedInCode("0023_pass_through_gateway.sql"), .embedInCode("0026_gateway_addresses.sql"),
                 .embedInCode("0027_join_equal_submissions.sql"),
+                .embedInCode("0028_keep_parts.sql"),
             ]),
         .target(
             name: "SQLiteDriver",
@@ -136,8 +137,8 @@ let package = Package(
         .target(
             name: "Artefacts",
             dependencies: [
-                "ProviderCatalog", "TaskEngine", "TaskModel", "Text", "UpstreamHTTP", asyncHTTPClient, crypto, nioCore,
-                nioHTTP1, nioPosix,
+                "ProviderCatalog", "TaskEngine", "TaskModel", "TaskStore", "Text", "UpstreamHTTP", asyncHTTPClient,
+                crypto, nioCore, nioHTTP1, nioPosix,
             ]),
         // Takes notifications to their receivers: over HTTP, or by a program.
         .target(
@@ -272,7 +273,8 @@ let package = Package(
         .testTarget(
             name: "ArtefactsTests",
             dependencies: [
-                "Artefacts", "ProviderCatalog", "Sandbox", "TaskEngine", "TaskModel", "TaskTesting", "Text",
+                "Artefacts", "ProviderCatalog", "Sandbox", "TaskEngine", "TaskModel", "TaskStore", "TaskTesting",
+                "Text",
                 "UpstreamHTTP", crypto, logging, nioPosix, serviceLifecycle,
             ]),
         .testTarget(

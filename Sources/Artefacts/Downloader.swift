@@ -47,28 +47,41 @@ package final class Downloader: ArtefactDownloads {
         self.group = group
     }
 
-    package func prepare(
-        orphans: @Sendable ([String]) async throws(ArtefactFailure) -> [String]
-    ) async throws(ArtefactFailure) {
-        try await files.prepare(orphans: orphans)
+    package func prepare(_ records: any ArtefactRecords) async throws(ArtefactFailure) {
+        try await files.prepare(records)
     }
 
-    package func settle(_ object: Artefact.Object) { files.settle(object.sha256) }
+    package func check() async throws(ArtefactFailure) {
+        try await files.onDisk { [files] () throws(ArtefactFailure) in try files.mark.check() }
+    }
+
+    package func settle(_ object: Artefact.Object) { files.settle(object: object.sha256) }
 
     package func remove(
-        _ object: Artefact.Object, isUsed: @Sendable () async throws(ArtefactFailure) -> Bool
+        _ artefact: Artefact, _ object: Artefact.Object,
+        isUsed: @Sendable () async throws(ArtefactFailure) -> Bool
     ) async throws(ArtefactFailure) {
-        try await files.remove(object.sha256, name: object.name, isUsed: isUsed)
+        try await files.remove(artefact, object, isUsed: isUsed)
+    }
+
+    package func removePart(
+        _ sha256: String, isUsed: @Sendable () async throws(ArtefactFailure) -> Bool,
+        removed: @Sendable () async throws(ArtefactFailure) -> Void
+    ) async throws(ArtefactFailure) {
+        try await files.removePart(sha256, isUsed: isUsed, removed: removed)
     }
 
     package func usage() async throws(ArtefactFailure) -> (used: Int64, quota: Int64) {
-        let quota = try await files.onDisk { [files] () throws(ArtefactFailure) in try files.quota() }
+        let quota = try await files.onDisk { [files] () throws(ArtefactFailure) in
+            try files.mark.check()
+            return try files.quota()
+        }
         return (files.used, quota)
     }
 
     package var directory: String { files.directory }
 
-    package func file(of sha256: String) -> (path: String, exists: Bool) { files.file(of: sha256) }
+    package func file(of sha256: String) throws(ArtefactFailure) -> String? { try files.file(of: sha256) }
 
     package func forget(_ id: Artefact.ID) { _ = take(id) }
 
@@ -83,7 +96,14 @@ package final class Downloader: ArtefactDownloads {
     }
 
     package func download(_ request: ArtefactRequest) async throws(ArtefactFailure) -> Artefact.Object {
-        try await files.onDisk { () throws(ArtefactFailure) in try self.files.checkRoom(for: 0) }
+        if let content = request.content {
+            return try await files.linkPart(
+                content, promised: request.promisedType, base: request.name)
+        }
+        try await files.onDisk { () throws(ArtefactFailure) in
+            try self.files.mark.check()
+            try self.files.checkRoom(for: 0)
+        }
         var url = request.url
         for redirects in 0...Self.mostRedirects {
             switch try await fetch(url, isFirst: redirects == 0, for: request) {

@@ -118,6 +118,6 @@ extension ArtefactFailure {
     /// What the system said about a file. A full disk is a reason to wait; nothing of it is about the URL.
     init(_ code: CInt, doing verb: String, _ path: String) {
         let text = "Could not \(verb) \(path): \(String(cString: strerror(code)))."
-        self = [ENOSPC, EDQUOT].contains(code) ? .noRoom(text, missing: 1) : .later(text)
+        self = [ENOSPC, EDQUOT].contains(code) ? .noRoom(text, missing: 1) : .storage(text)
     }
 }

@@ -30,7 +30,7 @@ package final class ObjectFiles: Sendable {
         }
     }
 
-    package let directory: String
+    let mark: MarkedDirectory
     private let limits: Current<Limits>
     /// Disk work may block for seconds, so it has threads that nothing else uses.
     private let threads = NIOThreadPool(numberOfThreads: 4)
@@ -42,23 +42,33 @@ package final class ObjectFiles: Sendable {
         /// How many bytes the unfinished files have.
         var unfinished: Int64 = 0
         var drafts = 0
-        /// Objects that downloads have brought whose results are not stored yet, and by how many.
-        var unsettled: [String: Int] = [:]
-        /// Objects that are being removed.
-        var leaving: Set<String> = []
+        var claims = FileClaims()
     }
+
+    /// What concerns the long values of records.
+    struct Parts {
+        var claims = FileClaims()
+        /// How many backups need all of them.
+        var holds = 0
+    }
+
+    let parts = Mutex(Parts())
 
     /// Called at the points at which tests kill the daemon.
     let passed: @Sendable (CrashPoint) -> Void
 
+    /// `owner` is the state directory of the daemon, and `newID` the id that the directory gets when it is first used.
     package init(
-        directory: String, limits: Current<Limits>, passed: @escaping @Sendable (CrashPoint) -> Void = { _ in }
+        directory: String, owner: String, newID: String, limits: Current<Limits>,
+        passed: @escaping @Sendable (CrashPoint) -> Void = { _ in }
     ) {
-        self.directory = directory
+        mark = MarkedDirectory(directory, owner: owner, newID: newID)
         self.limits = limits
         self.passed = passed
         threads.start()
     }
+
+    package var directory: String { mark.path }
 
     /// Runs disk work on a thread that may block.
     func onDisk<Value: Sendable>(
@@ -80,9 +90,14 @@ package final class ObjectFiles: Sendable {
     /// How many bytes all files have.
     package var used: Int64 { state.withLock { $0.used } }
 
-    /// The path of the object with that digest in hexadecimal digits, and whether it is there.
-    func file(of sha256: String) -> (path: String, exists: Bool) {
-        (path(of: sha256), Self.status(of: path(of: sha256)) != nil)
+    /// The path of the object with that digest in hexadecimal digits; nil if it is missing.
+    ///
+    /// Throws if that cannot be seen, as while the disk of the directory is not mounted.
+    func file(of sha256: String) throws(ArtefactFailure) -> String? {
+        let path = path(of: sha256)
+        if try status(of: path) != nil { return path }
+        try mark.check()
+        return nil
     }
 
     private func path(of sha256: String) -> String { "\(directory)/objects/\(sha256.prefix(2))/\(sha256)" }
@@ -124,56 +139,60 @@ package final class ObjectFiles: Sendable {
 
     /// A new file to write into.
     func draft() throws(ArtefactFailure) -> ObjectDraft {
-        let number = state.withLock { state in
-            state.drafts += 1
-            return state.drafts
-        }
-        return try ObjectDraft(path: "\(directory)/objects/.draft-\(getpid())-\(number)") { [weak self] bytes in
+        try mark.check()
+        return try ObjectDraft(path: "\(directory)/objects/\(nextDraft())") { [weak self] bytes in
             self?.state.withLock { $0.unfinished += bytes }
         }
     }
 
-    /// Keeps a whole file under its digest and its name. It is on disk when the call returns, and stays until
-    /// ``settle(_:)``.
-    func keep(_ draft: ObjectDraft, as sha256: String, name: String) throws(ArtefactFailure) {
-        let isLeaving = state.withLock { state in
-            if state.leaving.contains(sha256) { return true }
-            state.unsettled[sha256, default: 0] += 1
-            return false
+    /// The name of a new unfinished file.
+    func nextDraft() -> String {
+        state.withLock { state in
+            state.drafts += 1
+            return "\(draftPrefix)\(state.drafts)"
         }
-        if isLeaving { throw .later("The same file is just being removed.") }
+    }
+
+    /// How the names of this daemon's unfinished files begin. The pid may be the same at each start.
+    private var draftPrefix: String { ".draft-\(mark.newID)-" }
+
+    /// Keeps a whole file under its digest and its name. It is on disk when the call returns, and stays until
+    /// ``settle(object:)``.
+    func keep(_ draft: ObjectDraft, as sha256: String, name: String) throws(ArtefactFailure) {
+        try mark.check()
+        try draft.seal()
+        passed(.afterDownload)
+        try keep(draft.path, size: draft.count, as: sha256, name: name)
+        // The draft itself may be held for a moment longer.
+        unlink(draft.path)
+    }
+
+    /// Links an object to a whole, synced file. A size counts for the quota.
+    func keep(_ file: String, size: Int64?, as sha256: String, name: String) throws(ArtefactFailure) {
+        guard state.withLock({ $0.claims.hold(sha256) }) else { throw .later("The same file is just being removed.") }
         do throws(ArtefactFailure) {
-            try place(draft, as: sha256, name: name)
+            try place(file, size: size, as: sha256, name: name)
         } catch {
-            settle(sha256)
+            settle(object: sha256)
             throw error
         }
     }
 
     /// Lets an object be removed again.
-    func settle(_ sha256: String) {
-        state.withLock { state in
-            let rest = (state.unsettled[sha256] ?? 1) - 1
-            state.unsettled[sha256] = rest > 0 ? rest : nil
-        }
-    }
+    func settle(object sha256: String) { state.withLock { $0.claims.settle(sha256) } }
 
-    private func place(_ draft: ObjectDraft, as sha256: String, name: String) throws(ArtefactFailure) {
-        try draft.seal()
-        passed(.afterDownload)
+    private func place(_ file: String, size: Int64?, as sha256: String, name: String) throws(ArtefactFailure) {
         let path = path(of: sha256)
         let folder = "\(directory)/objects/\(sha256.prefix(2))"
-        if try makeDirectory(folder) { try sync("\(directory)/objects") }
-        if link(draft.path, path) == 0 {
-            state.withLock { $0.used += draft.count }
+        if try makeDirectory(folder) { try Self.sync("\(directory)/objects") }
+        if link(file, path) == 0 {
+            if let size { state.withLock { $0.used += size } }
         } else if errno != EEXIST {
             throw ArtefactFailure(errno, doing: "create", path)
         }
-        try sync(folder)
+        try Self.sync(folder)
         passed(.afterObject)
         try giveName(name, to: path)
-        // The draft itself may be held for a moment longer.
-        unlink(draft.path)
     }
 
     /// Links an object to its name for people. A name that is there belongs to an earlier attempt at the same result.
@@ -182,7 +201,7 @@ package final class ObjectFiles: Sendable {
         for part in name.split(separator: "/").dropLast() {
             let parent = folder
             folder += "/\(part)"
-            if try makeDirectory(folder) { try sync(parent) }
+            if try makeDirectory(folder) { try Self.sync(parent) }
         }
         let target = "\(directory)/\(name)"
         if link(path, target) != 0 {
@@ -190,18 +209,18 @@ package final class ObjectFiles: Sendable {
                 throw ArtefactFailure(errno, doing: "create", target)
             }
         }
-        try sync(folder)
+        try Self.sync(folder)
     }
 
     /// Makes a directory for its owner only; returns whether it was missing.
-    private func makeDirectory(_ path: String) throws(ArtefactFailure) -> Bool {
+    func makeDirectory(_ path: String) throws(ArtefactFailure) -> Bool {
         if mkdir(path, 0o700) == 0 { return true }
         guard errno == EEXIST else { throw ArtefactFailure(errno, doing: "create", path) }
         return false
     }
 
     /// Has the entries of a directory on disk when it returns.
-    private func sync(_ path: String) throws(ArtefactFailure) {
+    static func sync(_ path: String) throws(ArtefactFailure) {
         let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw ArtefactFailure(errno, doing: "open", path) }
         defer { close(descriptor) }
@@ -210,84 +229,104 @@ package final class ObjectFiles: Sendable {
 
     // MARK: Removing
 
-    /// Removes the name of an object, and the object unless it is used.
+    /// Removes the name of an artefact's object, and the object unless it is used.
     func remove(
-        _ sha256: String, name: String, isUsed: @Sendable () async throws(ArtefactFailure) -> Bool
+        _ artefact: Artefact, _ object: Artefact.Object, isUsed: @Sendable () async throws(ArtefactFailure) -> Bool
     ) async throws(ArtefactFailure) {
-        let isFree = state.withLock { state in
-            guard state.unsettled[sha256] == nil else { return false }
-            return state.leaving.insert(sha256).inserted
+        let sha256 = object.sha256
+        guard state.withLock({ $0.claims.beginRemoval(sha256) }) else {
+            throw .later("The same file was just fetched again.")
         }
-        guard isFree else { throw .later("The same file was just fetched again.") }
-        defer { state.withLock { _ = $0.leaving.remove(sha256) } }
+        defer { state.withLock { $0.claims.endRemoval(sha256) } }
         let isShared = try await isUsed()
         try await onDisk { () throws(ArtefactFailure) in
             let path = self.path(of: sha256)
-            guard let object = Self.status(of: path) else { return }
-            let named = "\(self.directory)/\(name)"
+            guard let status = try self.status(of: path) else { return try self.mark.check() }
+            let named = "\(self.directory)/\(object.name)"
             // A person may have put another file in its place.
-            if let status = Self.status(of: named), status.st_ino == object.st_ino, status.st_dev == object.st_dev {
+            if let other = try self.status(of: named), other.isSame(as: status) {
                 guard unlink(named) == 0 || errno == ENOENT else {
                     throw ArtefactFailure(errno, doing: "remove", named)
                 }
             }
             if isShared { return }
             guard unlink(path) == 0 else { throw ArtefactFailure(errno, doing: "remove", path) }
-            self.state.withLock { $0.used -= Int64(object.st_size) }
+            // Content of a record did not count.
+            if !artefact.isContent { self.state.withLock { $0.used -= Int64(status.st_size) } }
             self.passed(.afterUnlink)
         }
     }
 
     // MARK: At the start
 
-    /// Makes the directories; removes unfinished files, and objects without a name that no result has.
-    func prepare(
-        orphans: @Sendable ([String]) async throws(ArtefactFailure) -> [String]
-    ) async throws(ArtefactFailure) {
+    /// Locks the directory and makes those in it; removes unfinished files, objects without a name that no result has, and
+    /// parts that no record has.
+    func prepare(_ records: any ArtefactRecords) async throws(ArtefactFailure) {
+        let known = try await records.directoryID()
+        let isUsed = try await records.hasFiles()
+        let id = try await onDisk { () throws(ArtefactFailure) in
+            try self.mark.claim(knownAs: known, isUsed: isUsed)
+        }
+        if id != known { try await records.put(directoryID: id) }
         let digests = try await onDisk { () throws(ArtefactFailure) in
-            for path in [self.directory, self.directory + "/objects", self.directory + "/by-task"] {
+            for path in [self.directory + "/objects", self.directory + "/by-task"] {
                 _ = try self.makeDirectory(path)
             }
-            return try self.listObjects()
+            let digests = try self.list("objects")
+            try self.count(digests)
+            return digests
         }
         for start in stride(from: 0, to: digests.count, by: 500) {
             let part = Array(digests[start..<min(start + 500, digests.count)])
-            let unknown = try await orphans(part)
-            if !unknown.isEmpty { try await onDisk { () throws(ArtefactFailure) in self.remove(unknown) } }
+            let unknown = try await records.orphans(among: part)
+            if !unknown.isEmpty {
+                try await onDisk { () throws(ArtefactFailure) in try self.remove(unknown) }
+            }
         }
+        try await removeOrphanParts(records)
     }
 
-    /// The digests of all objects. Counts their sizes, and removes unfinished files.
-    private func listObjects() throws(ArtefactFailure) -> [String] {
+    /// The digests of all files of that kind. Removes unfinished ones.
+    func list(_ kind: String) throws(ArtefactFailure) -> [String] {
         var digests: [String] = []
-        var used: Int64 = 0
-        for folder in try Self.names(in: directory + "/objects") {
+        for folder in try Self.names(in: "\(directory)/\(kind)") {
             if folder.hasPrefix(".draft-") {
-                unlink("\(directory)/objects/\(folder)")
+                // A record may be written meanwhile.
+                if !folder.hasPrefix(draftPrefix) { unlink("\(directory)/\(kind)/\(folder)") }
                 continue
             }
             guard folder.utf8.count == 2 else { continue }
-            for name in try Self.names(in: "\(directory)/objects/\(folder)") where name.utf8.count == 64 {
-                digests.append(name)
-                used += Self.status(of: path(of: name)).map { Int64($0.st_size) } ?? 0
-            }
+            digests += try Self.names(in: "\(directory)/\(kind)/\(folder)").filter { $0.utf8.count == 64 }
+        }
+        return digests
+    }
+
+    /// Counts the sizes of all objects but those that are content of records.
+    private func count(_ digests: [String]) throws(ArtefactFailure) {
+        var used: Int64 = 0
+        for digest in digests {
+            guard let object = try status(of: path(of: digest)) else { continue }
+            if let part = try status(of: partPath(digest)), part.isSame(as: object) { continue }
+            used += Int64(object.st_size)
         }
         state.withLock { $0.used = used }
-        return digests
     }
 
     /// Removes objects, unless they have a name for people: after the restore of an older database those are all that
     /// is left of what was paid for.
-    private func remove(_ digests: [String]) {
+    private func remove(_ digests: [String]) throws(ArtefactFailure) {
         for digest in digests {
-            guard let status = Self.status(of: path(of: digest)), status.st_nlink == 1 else { continue }
+            guard let status = try status(of: path(of: digest)), status.st_nlink == 1 else { continue }
             if unlink(path(of: digest)) == 0 { state.withLock { $0.used -= Int64(status.st_size) } }
         }
     }
 
-    private static func status(of path: String) -> stat? {
+    /// The status of a file; nil if it is missing. Anything else that the system says about it is an error.
+    func status(of path: String) throws(ArtefactFailure) -> stat? {
         var status = stat()
-        return lstat(path, &status) == 0 ? status : nil
+        if lstat(path, &status) == 0 { return status }
+        guard errno == ENOENT else { throw ArtefactFailure(errno, doing: "look at", path) }
+        return nil
     }
 
     private static func names(in folder: String) throws(ArtefactFailure) -> [String] {
@@ -302,4 +341,9 @@ package final class ObjectFiles: Sendable {
         }
         return names
     }
+}
+
+extension stat {
+    /// Whether both are of one file.
+    fileprivate func isSame(as other: stat) -> Bool { st_ino == other.st_ino && st_dev == other.st_dev }
 }

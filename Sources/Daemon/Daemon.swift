@@ -133,6 +133,7 @@ package enum Daemon {
         let transport = transport(configuration, time: time, hooks: hooks, group: group)
         let files = ObjectFiles(
             directory: settings.artefactDirectory ?? settings.stateDirectory + "/artefacts",
+            owner: settings.stateDirectory, newID: String(UInt64.random(in: .min ... .max), radix: 16),
             limits: configuration.view(\.settings.artefactLimits), passed: hooks.passed)
         let sender = sender(configuration, environment: environment, version: version, time: time, group: group)
         let outcome: Result<Void, DaemonError>
@@ -164,7 +165,8 @@ package enum Daemon {
         let renewal = TokenRenewal()
         let metrics = EngineMetrics()
         let store = TaskStore(
-            MeasuredDriver(driver, metrics: metrics, time: time), witness: WitnessFile(in: settings.stateDirectory))
+            MeasuredDriver(driver, metrics: metrics, time: time), witness: WitnessFile(in: settings.stateDirectory),
+            files: files)
         let downloads = Downloader(
             files: files, connections: configuration.view(\.connections),
             access: configuration.view(\.providers.access),

@@ -30,7 +30,9 @@ final class BackupWriter: Sendable {
     }
 
     /// Writes `pollux-TIME.sqlite` into the directory, on a thread of low priority. One backup runs at a time.
-    func run(into directory: String, at now: Timestamp) async throws(BackupError) -> Backup {
+    func run(
+        into directory: String, with files: (any RecordFiles)?, at now: Timestamp
+    ) async throws(BackupError) -> Backup {
         let isFree = isRunning.withLock { running in
             defer { running = true }
             return !running
@@ -47,7 +49,7 @@ final class BackupWriter: Sendable {
                     continuation.resume(
                         returning: Result { () throws(BackupError) in
                             try draft.become(target, replacing: false) { file throws(BackupError) in
-                                try Self.write(database, to: file, in: directory, at: now)
+                                try Self.write(database, to: file, in: directory, with: files, at: now)
                             }
                         })
                 }
@@ -58,12 +60,13 @@ final class BackupWriter: Sendable {
         return Backup(path: target, sizeInBytes: try result.get(), createdAt: now)
     }
 
-    /// Writes the copy on the caller's thread and replaces an older file with that name.
+    /// Writes the copy on the caller's thread and replaces an older file with that name. It lacks the files of records, which
+    /// stay where they are.
     func replace(_ name: String, in directory: String, at now: Timestamp) throws(BackupError) {
         let database = try open()
         let draft = BackupDraft(of: path, in: directory)
         _ = try draft.become(directory + "/" + name, replacing: true) { file throws(BackupError) in
-            try Self.write(database, to: file, in: directory, at: now)
+            try Self.write(database, to: file, in: directory, with: nil, at: now)
         }
     }
 
@@ -80,7 +83,8 @@ final class BackupWriter: Sendable {
 
     /// Copies the database into an empty file, marks the copy, and checks all of it.
     private static func write(
-        _ database: DatabaseQueue, to file: String, in directory: String, at now: Timestamp
+        _ database: DatabaseQueue, to file: String, in directory: String, with files: (any RecordFiles)?,
+        at now: Timestamp
     ) throws(BackupError) {
         do {
             let report = try database.writeWithoutTransaction { db in
@@ -94,11 +98,29 @@ final class BackupWriter: Sendable {
                 try db.execute(
                     sql: "INSERT OR REPLACE INTO copy.meta (name, value) VALUES ('backup', ?)",
                     arguments: [now.rfc3339])
+                if let files { try pack(files, into: db) }
                 return try String.fetchOne(db, sql: "PRAGMA copy.integrity_check(1)") ?? "it cannot be checked"
             }
             guard report == "ok" else { throw TaskStoreError.damaged(report) }
+        } catch let error as RecordFileFailure {
+            throw .partUnreadable(error.message)
         } catch {
             throw BackupError(translating: error, in: directory)
+        }
+    }
+
+    /// Copies the files of all records into the attached copy.
+    private static func pack(_ files: any RecordFiles, into db: Database) throws {
+        let digests = try String.fetchAll(
+            db,
+            sql: """
+                SELECT DISTINCT sha256 FROM copy.record_part
+                WHERE sha256 NOT IN (SELECT sha256 FROM copy.part_content)
+                """)
+        for digest in digests {
+            try db.execute(
+                sql: "INSERT INTO copy.part_content (sha256, content) VALUES (?, ?)",
+                arguments: [digest, Data(try files.readBlocking(digest))])
         }
     }
 }

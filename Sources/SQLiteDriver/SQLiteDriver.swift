@@ -110,7 +110,9 @@ package struct SQLiteDriver: StoreDriver {
 
     package func checkContents() async throws(TaskStoreError) { try await pages.run() }
 
-    package func backUp(into directory: String, at now: Timestamp) async throws(BackupError) -> Backup {
+    package func backUp(
+        into directory: String, with records: (any RecordFiles)? = nil, at now: Timestamp
+    ) async throws(BackupError) -> Backup {
         do throws(TaskStoreError) {
             // The copy is read by its own connection, from the files at the path.
             try files.check()
@@ -118,7 +120,7 @@ package struct SQLiteDriver: StoreDriver {
         } catch {
             throw .store(error)
         }
-        return try await backups.run(into: directory, at: now)
+        return try await backups.run(into: directory, with: records, at: now)
     }
 
     package func info() async throws(TaskStoreError) -> StoreInfo {

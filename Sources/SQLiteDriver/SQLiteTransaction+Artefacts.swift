@@ -79,7 +79,7 @@ extension SQLiteTransaction {
                 sql: """
                     SELECT artefact.task_key, \(ArtefactRow.columns) FROM artefact INDEXED BY artefact_age
                     JOIN task ON task.task_key = artefact.task_key
-                    WHERE artefact.state = 'saved' AND is_pinned = 0 AND saved_at_ms >= ?1
+                    WHERE artefact.state = 'saved' AND artefact.url <> '' AND is_pinned = 0 AND saved_at_ms >= ?1
                       AND (saved_at_ms > ?1 OR artefact.task_key > ?2) AND saved_at_ms <= ?3
                     ORDER BY saved_at_ms, artefact.task_key LIMIT ?4
                     """),
@@ -91,7 +91,7 @@ extension SQLiteTransaction {
             db.cachedStatement(
                 sql: """
                     SELECT \(ArtefactRow.columns) FROM artefact INDEXED BY artefact_delivered
-                    WHERE artefact.state = 'saved' AND delivered_at_ms IS NOT NULL AND NOT EXISTS (
+                    WHERE artefact.state = 'saved' AND artefact.url <> '' AND delivered_at_ms IS NOT NULL AND NOT EXISTS (
                       SELECT 1 FROM artefact AS twin INDEXED BY artefact_object
                       JOIN task ON task.task_key = twin.task_key
                       WHERE twin.sha256 = artefact.sha256 AND twin.sha256 IS NOT NULL AND twin.state = 'saved'

@@ -40,7 +40,7 @@ extension SQLiteTransaction {
         try TaskTexts.fetchAll(
             db.cachedStatement(
                 sql: """
-                    SELECT \(TaskRow.columns), request, NULL AS response FROM task JOIN task_payload USING (task_key)
+                    SELECT \(TaskRow.columns), request, NULL AS response, NULL AS part_bytes FROM task JOIN task_payload USING (task_key)
                     WHERE +task_key > ? AND +task_key <= ? AND endpoint = ? AND state = 'queued'
                       AND next_due_at_ms IS NOT NULL
                     ORDER BY +task_key LIMIT ?

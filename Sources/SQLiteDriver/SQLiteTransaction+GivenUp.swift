@@ -13,7 +13,7 @@ extension SQLiteTransaction {
         return try TaskTexts.fetchAll(
             db.cachedStatement(
                 sql: """
-                    SELECT \(TaskRow.columns), request, NULL AS response
+                    SELECT \(TaskRow.columns), request, NULL AS response, NULL AS part_bytes
                     FROM task JOIN task_payload USING (task_key)
                     WHERE service = ? AND state = \(state.literal) AND next_due_at_ms IS NOT NULL \(condition)
                     ORDER BY task_key

@@ -168,7 +168,7 @@ private struct ListQuery {
                 "\(isRetried ? "" : "NOT ")EXISTS (SELECT 1 FROM task AS retry WHERE retry.retry_of = task.id)", [])
         }
         sql = """
-            SELECT \(TaskRow.columns), request, response FROM task LEFT JOIN task_payload USING (task_key)
+            SELECT \(TaskRow.columns), request, response, part_bytes FROM task LEFT JOIN task_payload USING (task_key)
             WHERE task.task_key IN (
               SELECT task_key FROM task
               \(conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND "))

@@ -38,7 +38,11 @@ extension SQLiteTransaction {
             )
         }
         if parts.contains(.response) {
-            try add("SELECT 0, IFNULL(LENGTH(CAST(response AS BLOB)), 0) FROM task_payload WHERE task_key = ?")
+            try add(
+                """
+                SELECT 0, IFNULL(LENGTH(CAST(response AS BLOB)), 0) + IFNULL(part_bytes, 0)
+                FROM task_payload WHERE task_key = ?
+                """)
             try add(
                 """
                 SELECT 0, IFNULL(SUM(LENGTH(CAST(pointer AS BLOB)) + IFNULL(LENGTH(CAST(value AS BLOB)), 0)), 0)
@@ -99,6 +103,7 @@ extension SQLiteTransaction {
     func removeDetails(_ parts: RemovedDetails.Parts, of keys: [Int64]) throws -> Int64? {
         var last: Int64?
         for key in keys {
+            if !parts.isDisjoint(with: [.request, .response]) { try dropParts(of: key) }
             if parts.contains(.request) {
                 try remove(
                     .integer(key),

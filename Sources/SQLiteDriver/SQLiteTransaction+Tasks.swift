@@ -21,7 +21,7 @@ extension SQLiteTransaction {
                     prepared(
                         .taskWithPayload, in: db,
                         """
-                        SELECT \(TaskRow.columns), request, response
+                        SELECT \(TaskRow.columns), request, response, part_bytes
                         FROM task LEFT JOIN task_payload USING (task_key) WHERE id = ?
                         """), binding: .text(id.text))
             }
@@ -30,7 +30,7 @@ extension SQLiteTransaction {
                 try TaskTexts.fetchOne(
                     db.cachedStatement(
                         sql: """
-                            SELECT \(TaskRow.columns), request, NULL AS response
+                            SELECT \(TaskRow.columns), request, NULL AS response, NULL AS part_bytes
                             FROM task JOIN task_payload USING (task_key) WHERE id = ?
                             """), binding: .text(id.text))
             }
@@ -40,7 +40,8 @@ extension SQLiteTransaction {
                     db.cachedStatement(
                         sql: """
                             SELECT \(TaskRow.columns), request,
-                              CASE WHEN LENGTH(response) <= ?2 THEN response END AS response
+                              CASE WHEN LENGTH(response) <= ?2 THEN response END AS response,
+                              NULL AS part_bytes
                             FROM task JOIN task_payload USING (task_key) WHERE id = ?1 AND LENGTH(request) <= ?2
                             """), binding: .text(id.text), ColumnValue(bytes))
             }
@@ -74,8 +75,11 @@ extension SQLiteTransaction {
         for update in tasks {
             try write(update)
             if let record = update.record {
-                try db.cachedStatement(sql: "UPDATE task_payload SET response = ? WHERE task_key = ?")
-                    .execute(binding: .text(record.text), .integer(update.before.key))
+                // What has no digest has no parts either.
+                if update.before.recordDigest != nil { try dropParts(of: update.before.key) }
+                try db.cachedStatement(sql: "UPDATE task_payload SET response = ?, part_bytes = ? WHERE task_key = ?")
+                    .execute(binding: .text(record.text), ColumnValue(record.partBytes), .integer(update.before.key))
+                try insert(record.parts, of: update.before.key)
             }
         }
     }

@@ -24,6 +24,8 @@ package enum CrashPoint: String, Sendable, CaseIterable {
     case afterName = "after-name"
     /// The result is stored as saved.
     case afterSaved = "after-saved"
+    /// A long value of a record is in its file; the record is not stored.
+    case afterPart = "after-part"
     /// A file is marked for removal; it is still there.
     case afterMark = "after-mark"
     /// A file is gone; that is not stored.

@@ -12,6 +12,8 @@ package enum BackupError: UserFacingError, Hashable {
     case running
     /// The daemon is stopping.
     case interrupted
+    /// A value of a record is in a file that cannot be read. The text is a sentence.
+    case partUnreadable(String)
     /// Anything else that SQLite or the file system reports.
     case failed(String)
     /// The database cannot be read.
@@ -24,6 +26,7 @@ package enum BackupError: UserFacingError, Hashable {
         case .exists: "backup_exists"
         case .running: "backup_running"
         case .interrupted: "backup_interrupted"
+        case .partUnreadable: "storage_part_unreadable"
         case .failed: "backup_failed"
         case .store(let error): error.code
         }
@@ -41,6 +44,8 @@ package enum BackupError: UserFacingError, Hashable {
             "Another backup is being written. Try again when it is finished."
         case .interrupted:
             "The daemon is stopping, so no backup was written. Start it and try again."
+        case .partUnreadable(let what):
+            "\(what) It holds a part of a record, so no backup was written. Bring the directory of artefacts back, then try again."
         case .failed(let what):
             "The backup could not be written: \(what)."
         case .store(let error):

@@ -44,6 +44,8 @@ package enum MetaName: String, Sendable {
     case settingsHistory = "settings_history"
     /// The place of the last line of the log that was read for results to fetch.
     case artefactPlace = "artefact_place"
+    /// The id of the directory of the artefacts, which stands in it too.
+    case artefactDirectory = "artefact_directory"
     /// The ``LogEpoch``.
     case logEpoch = "log_epoch"
 }

@@ -64,16 +64,33 @@ extension ResultRow {
     }
 }
 
+/// A value of a record that is in a file, and what stands in its place.
+struct FilledPart: Sendable {
+    let part: RecordPart
+    let value: JSONValue
+}
+
 extension TaskTexts {
     /// The number of its stored results.
     var resultsThatAreKept: Int { task.lacks(.response) ? 0 : task.resultCount ?? 0 }
 
     /// The task with its documents and results.
-    func stored(with rows: [ResultRow]) throws(TaskStoreError) -> TaskWithPayload {
+    func stored(with rows: [ResultRow], parts: [FilledPart] = []) throws(TaskStoreError) -> TaskWithPayload {
         let stored = try self.stored
-        guard task.resultCount != nil else { return stored }
         var payload = stored.payload
-        payload.results = try rows.map { row throws(TaskStoreError) in try row.result(in: payload.response) }
+        for filled in parts {
+            guard let pointer = JSONPointer(filled.part.pointer),
+                let whole = payload.response?.replacing(pointer.tokens[...], with: filled.value)
+            else { throw .damaged("a stored record cannot be put together") }
+            payload.response = whole
+        }
+        if task.resultCount != nil {
+            payload.results = try rows.map { row throws(TaskStoreError) in
+                var result = try row.result(in: payload.response)
+                result.content = parts.first { $0.part.pointer == row.pointer }?.part.sha256
+                return result
+            }
+        }
         return TaskWithPayload(task: task, payload: payload)
     }
 }
@@ -84,5 +101,12 @@ extension StoreSnapshot {
         let keys = texts.filter { $0.resultsThatAreKept > 0 }.map(\.key)
         guard !keys.isEmpty else { return [:] }
         return Dictionary(try results(of: keys).map { ($0.key, $0.rows) }) { first, _ in first }
+    }
+
+    /// The parts of the records of these tasks, by the keys of their rows.
+    func parts(of texts: some Collection<TaskTexts>) throws -> [Int64: [RecordPart]] {
+        let keys = texts.filter { $0.partBytes > 0 }.map(\.key)
+        guard !keys.isEmpty else { return [:] }
+        return Dictionary(try parts(of: keys).map { ($0.key, $0.parts) }) { first, _ in first }
     }
 }

@@ -63,7 +63,10 @@ package protocol StoreDriver: Sendable {
     /// Throws ``TaskStoreError/damaged(_:)`` if it is not. A cancelled caller returns early.
     func checkContents() async throws(TaskStoreError)
     /// Writes a consistent, checked copy into the directory and marks it as a backup. Other work continues meanwhile.
-    func backUp(into directory: String, at now: Timestamp) async throws(BackupError) -> Backup
+    /// The copy contains the files of the records in it.
+    func backUp(
+        into directory: String, with files: (any RecordFiles)?, at now: Timestamp
+    ) async throws(BackupError) -> Backup
     /// The location and size of the database.
     func info() async throws(TaskStoreError) -> StoreInfo
 }

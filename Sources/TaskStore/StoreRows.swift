@@ -23,18 +23,23 @@ package struct TaskTexts: Sendable {
     package let task: TrackedTask
     package let request: String
     package let response: String?
-    /// Its size on disk.
+    /// The length of the values of the response that are in files.
+    package let partBytes: Int
+    /// Its size on disk, with those values.
     package let bytes: Int
 
-    package init(key: Int64, task: TrackedTask, request: String, response: String?, bytes: Int) {
+    package init(
+        key: Int64, task: TrackedTask, request: String, response: String?, partBytes: Int = 0, bytes: Int
+    ) {
         self.key = key
         self.task = task
         self.request = request
         self.response = response
+        self.partBytes = partBytes
         self.bytes = bytes
     }
 
-    /// The task with its documents, without its results.
+    /// The task with its documents, without its results and without the values that are in files.
     package var stored: TaskWithPayload {
         get throws(TaskStoreError) {
             TaskWithPayload(
@@ -58,16 +63,34 @@ package enum StoredDocument {
 
 /// A provider's record as text, with its digest.
 package struct RecordText: Sendable {
+    /// The record, with empty strings in the places of its parts.
     package let text: String
-    /// The first 64 bits of the text's SHA-256.
+    /// The first 64 bits of the SHA-256 of the whole record's text.
     package let digest: Int64
+    /// Its long values that are in files.
+    package let parts: [RecordPart]
 
     package init(_ record: JSONValue) { self.init(utf8: record.utf8) }
 
     /// Creates the record from its UTF-8 text.
     package init(utf8: [UInt8]) {
         text = String(decoding: utf8, as: UTF8.self)
-        digest = SHA256.hash(data: utf8).prefix(8).reduce(0) { $0 << 8 | Int64($1) }
+        digest = Self.digest(of: utf8)
+        parts = []
+    }
+
+    /// Creates a record without its parts.
+    init(_ rest: JSONValue, lacking parts: [RecordPart], digest: Int64) {
+        text = rest.text
+        self.digest = digest
+        self.parts = parts
+    }
+
+    /// The length of the values that are in files; nil if there are none.
+    package var partBytes: Int? { parts.isEmpty ? nil : parts.reduce(0) { $0 + $1.textSize } }
+
+    static func digest(of utf8: [UInt8]) -> Int64 {
+        SHA256.hash(data: utf8).prefix(8).reduce(0) { $0 << 8 | Int64($1) }
     }
 }
 
@@ -252,6 +275,29 @@ package struct StoredArtefact: Sendable {
     package init(key: Int64, artefact: Artefact) {
         self.key = key
         self.artefact = artefact
+    }
+}
+
+/// The parts of the record of one task, in order.
+package struct TaskParts: Sendable {
+    /// The row of the task.
+    package let key: Int64
+    package let parts: [RecordPart]
+
+    package init(key: Int64, parts: [RecordPart]) {
+        self.key = key
+        self.parts = parts
+    }
+}
+
+/// The bytes of a value of a record, as a backup contains them.
+package struct PackedPart: Sendable {
+    package let sha256: String
+    package let bytes: [UInt8]
+
+    package init(sha256: String, bytes: [UInt8]) {
+        self.sha256 = sha256
+        self.bytes = bytes
     }
 }
 

@@ -129,6 +129,14 @@ package protocol StoreSnapshot {
     func localTokens() throws -> [LocalToken]
     /// The latest submissions with that content that may be joined, oldest first.
     func joinable(with contentKey: [UInt8]) throws -> [JoinableSubmission]
+    /// The values of the records of the tasks with these keys that are in files.
+    func parts(of keys: [Int64]) throws -> [TaskParts]
+    /// Whether a record has a value in the file with that digest.
+    func hasPart(_ sha256: String) throws -> Bool
+    /// Files that may be removed, by their digests.
+    func partsToRemove(limit: Int) throws -> [String]
+    /// The bytes of a file that a backup contains; of any one for nil.
+    func packedPart(_ sha256: String?) throws -> PackedPart?
     /// The stored facts about the database.
     func meta() throws -> [MetaName: String]
     /// The place of the last line that was ever written, 0 for none, and the time of the last line that still exists.
@@ -211,6 +219,12 @@ package protocol StoreTransaction: StoreSnapshot {
     func insert(_ message: PassedMessage, of key: Int64) throws
     /// Keeps the reply to the submission of the task with that key.
     func put(_ reply: SubmissionReply, of key: Int64) throws
+    /// Has the files with these digests removed.
+    func noteRemovable(_ digests: [String]) throws
+    /// Ends that the file with that digest is to be removed.
+    func dropRemovable(_ sha256: String) throws
+    /// Drops what a backup contains of a file.
+    func dropPackedPart(_ sha256: String) throws
     /// Inserts a token of local programs.
     func insert(_ token: LocalToken) throws
     /// Drops a token of local programs.
@@ -244,7 +258,8 @@ package protocol StoreTransaction: StoreSnapshot {
 package enum DocumentScope: Sendable, Hashable {
     case all
     case requestOnly
-    /// Up to that length. A longer record is omitted, and so is a task with a longer request.
+    /// Up to that length. A longer record is omitted, and so is a task with a longer request. Values that are in files do not
+    /// count, and are empty.
     case upTo(bytes: Int)
 }
 

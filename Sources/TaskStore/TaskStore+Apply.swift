@@ -17,7 +17,22 @@ extension TaskStore {
     ) async throws(TaskStoreError) -> [TaskChange] {
         guard !(batch.isEmpty && updates.isEmpty) else { return [] }
         // Redaction and serialisation happen here, off the writer's thread, which all writes share.
-        let batch = batch.map(PreparedEvent.init)
+        let prepared = await prepare(batch)
+        let parts = prepared.flatMap { $0.record?.parts ?? [] }
+        guard !parts.isEmpty else { return try await apply(prepared, at: now, updating: updates) }
+        let result: Result<[TaskChange], TaskStoreError>
+        do throws(TaskStoreError) {
+            result = .success(try await apply(prepared, at: now, updating: updates))
+        } catch {
+            result = .failure(error)
+        }
+        settle(parts, afterFailure: (try? result.get()) == nil)
+        return try result.get()
+    }
+
+    private func apply(
+        _ batch: [PreparedEvent], at now: Timestamp, updating updates: [StatisticsUpdate]
+    ) async throws(TaskStoreError) -> [TaskChange] {
         let call = StoreCall.apply(batch.map(\.planned.event))
         return try await commit(call) { [tampering] changes in
             try changes.load(batch.map(\.planned.task))
@@ -28,6 +43,7 @@ extension TaskStore {
                 }
             }
             try Self.learn(updates, from: led, in: changes.transaction)
+            try changes.dropUnused(batch.flatMap { $0.record?.parts ?? [] })
             return led
         }
     }
@@ -74,6 +90,17 @@ struct PreparedEvent: Sendable {
     init(_ planned: ScheduledEvent) {
         self.planned = planned.redacted
         record = self.planned.event.recordToKeep.map(RecordText.init)
+        results = self.planned.event.observation.map(ResultRow.rows) ?? []
+    }
+
+    /// The same with the long values of its record in files, as far as they can be written.
+    init(_ planned: ScheduledEvent, in files: any RecordFiles, over limit: Int) async {
+        self.planned = planned.redacted
+        if let record = self.planned.event.recordToKeep {
+            self.record = await RecordText(record, in: files, over: limit)
+        } else {
+            record = nil
+        }
         results = self.planned.event.observation.map(ResultRow.rows) ?? []
     }
 }

@@ -10,6 +10,21 @@ extension TaskStore {
         try await read("artefactPlace") { try $0.meta()[.artefactPlace].flatMap { Int64($0) } }
     }
 
+    /// The id of the directory in which files are kept; nil if none was used yet.
+    package func artefactDirectory() async throws(TaskStoreError) -> String? {
+        try await read("artefactDirectory") { try $0.meta()[.artefactDirectory] }
+    }
+
+    /// Stores the id of the directory in which files are kept.
+    package func put(artefactDirectory id: String) async throws(TaskStoreError) {
+        try await write("putArtefactDirectory") { try $0.put(.artefactDirectory, id) }
+    }
+
+    /// Whether there is a saved file.
+    package func hasFiles() async throws(TaskStoreError) -> Bool {
+        try await !savedDigests(after: "", limit: 1).isEmpty
+    }
+
     /// The place of the newest line of the log.
     package func latestPlace() async throws(TaskStoreError) -> Int64 {
         try await read("latestPlace") { try $0.latestEvent().sequence }
@@ -184,9 +199,9 @@ extension StoreTransaction {
         return marked
     }
 
-    /// Marks the saved files of a task for removal, and gives up those that wait.
-    func removeArtefacts(of key: Int64, because reason: String) throws {
-        for artefact in try artefacts(of: key) {
+    /// Marks the saved files of a task for removal, and gives up those that wait. All of them, or those of content only.
+    func removeArtefacts(of key: Int64, onlyContent: Bool = false, because reason: String) throws {
+        for artefact in try artefacts(of: key) where artefact.isContent || !onlyContent {
             switch artefact.state {
             case .saved: try mark(artefact, of: key, because: reason)
             case .waiting:

@@ -7,20 +7,67 @@ extension TaskStore {
         try await read("task") { try $0.tasks([id]).first?.task }
     }
 
+    /// How values that are in files are read.
+    package enum PartReading: Sendable {
+        /// As they came; throws ``TaskStoreError/partUnreadable(_:)`` if that fails.
+        case whole
+        /// As nulls, without reading a file.
+        case nulls
+    }
+
     /// The task with its request, response and results.
-    package func taskWithPayload(_ id: TaskID) async throws(TaskStoreError) -> TaskWithPayload? {
-        func read(_ extent: ReadExtent) async throws(TaskStoreError) -> (TaskTexts, [ResultRow])? {
-            try await self.read("taskWithPayload", extent) { rows in
-                try rows.texts(of: [id], .all).first.map { ($0, try rows.results(of: [$0])[$0.key] ?? []) }
+    package func taskWithPayload(
+        _ id: TaskID, _ reading: PartReading = .whole
+    ) async throws(TaskStoreError) -> TaskWithPayload? {
+        guard var rows = try await rows(of: id, .statement) else { return nil }
+        let texts = rows.texts
+        // The details were removed between the two reads.
+        if texts.partBytes > 0 || texts.resultsThatAreKept != rows.results.count,
+            let both = try await self.rows(of: id, .snapshot)
+        {
+            rows = both
+        }
+        var parts = rows.parts.map { FilledPart(part: $0, value: .null) }
+        if reading == .whole, !parts.isEmpty {
+            guard let filled = try await filled(&rows) else { return nil }
+            parts = filled
+        }
+        // A long record is parsed on another thread, because others may wait on the caller's.
+        guard rows.texts.bytes > JSONValue.handledAtOnce else {
+            return try rows.texts.stored(with: rows.results, parts: parts)
+        }
+        let parsing = Task { [rows, parts] in
+            Result { () throws(TaskStoreError) in try rows.texts.stored(with: rows.results, parts: parts) }
+        }
+        return try await parsing.value.get()
+    }
+
+    /// The rows that a task is made of.
+    private struct Rows: Sendable {
+        let texts: TaskTexts
+        let results: [ResultRow]
+        let parts: [RecordPart]
+    }
+
+    private func rows(of id: TaskID, _ extent: ReadExtent) async throws(TaskStoreError) -> Rows? {
+        try await read("taskWithPayload", extent) { rows in
+            try rows.texts(of: [id], .all).first.map { texts in
+                Rows(
+                    texts: texts, results: try rows.results(of: [texts])[texts.key] ?? [],
+                    parts: try rows.parts(of: [texts])[texts.key] ?? [])
             }
         }
-        guard var (texts, results) = try await read(.statement) else { return nil }
-        // The details were removed between the two reads.
-        if texts.resultsThatAreKept != results.count, let both = try await read(.snapshot) { (texts, results) = both }
-        // A long record is parsed on another thread, because others may wait on the caller's.
-        guard texts.bytes > JSONValue.handledAtOnce else { return try texts.stored(with: results) }
-        let reading = Task { Result { () throws(TaskStoreError) in try texts.stored(with: results) } }
-        return try await reading.value.get()
+    }
+
+    /// Reads the files of a record; nil if the task was removed. If the record is replaced meanwhile, so are the rows.
+    private func filled(_ rows: inout Rows) async throws(TaskStoreError) -> [FilledPart]? {
+        while true {
+            let failure: TaskStoreError
+            do throws(TaskStoreError) { return try await filled(rows.parts) } catch { failure = error }
+            guard let again = try await self.rows(of: rows.texts.task.id, .snapshot) else { return nil }
+            if again.parts == rows.parts { throw failure }
+            rows = again
+        }
     }
 
     /// At most `limit` ids with that prefix.
@@ -32,15 +79,44 @@ extension TaskStore {
     package func tasks(
         matching filter: TaskFilter, after cursor: PageCursor?, limit: Int
     ) async throws(TaskStoreError) -> TaskListing {
-        try await read("tasksMatching", .page) { rows in
+        let (shown, isWhole) = try await read("tasksMatching", .page) { rows in
             let found = try rows.page(
                 matching: filter, after: cursor, limit: limit + 1, maxBytes: Self.mostBytesPerPage)
             let shown = found.prefix(limit)
             let isWhole = found.count <= limit && found.reduce(0) { $0 + $1.bytes } <= Self.mostBytesPerPage
             let results = try rows.results(of: shown)
-            return TaskListing(
-                tasks: try shown.map { try $0.stored(with: results[$0.key] ?? []) },
-                next: isWhole ? nil : shown.last.map { PageCursor(key: $0.key) })
+            return (
+                try shown.map { texts in
+                    Listed(
+                        key: texts.key, id: texts.task.id,
+                        whole: texts.partBytes > 0 ? nil : try texts.stored(with: results[texts.key] ?? []))
+                }, isWhole
+            )
+        }
+        var tasks: [TaskWithPayload] = []
+        for listed in shown {
+            if let task = listed.whole {
+                tasks.append(task)
+            } else if let task = try await listedTask(listed.id) {
+                tasks.append(task)
+            }
+        }
+        return TaskListing(tasks: tasks, next: isWhole ? nil : shown.last.map { PageCursor(key: $0.key) })
+    }
+
+    /// A task of a page; not whole if values of its record are in files.
+    private struct Listed: Sendable {
+        let key: Int64
+        let id: TaskID
+        let whole: TaskWithPayload?
+    }
+
+    /// A task of a list. Values that cannot be read are null, so that one file does not make the list fail.
+    private func listedTask(_ id: TaskID) async throws(TaskStoreError) -> TaskWithPayload? {
+        do throws(TaskStoreError) {
+            return try await taskWithPayload(id)
+        } catch .partUnreadable {
+            return try await taskWithPayload(id, .nulls)
         }
     }
 

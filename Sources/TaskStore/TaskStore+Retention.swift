@@ -266,6 +266,12 @@ extension StoreSnapshot {
 extension ChangeSet {
     /// Removes parts of tasks and notes that in their rows.
     fileprivate mutating func remove(_ parts: RemovedDetails.Parts, of rows: [TaskRow], at now: Timestamp) throws {
+        if parts.contains(.response) {
+            for row in rows {
+                try transaction.removeArtefacts(
+                    of: row.key, onlyContent: true, because: "The file was removed with the record of its task.")
+            }
+        }
         if let last = try transaction.removeDetails(parts, of: rows.map(\.key)) { try noteRemoval(upTo: last) }
         for row in rows {
             var task = row.task

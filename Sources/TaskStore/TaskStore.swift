@@ -13,6 +13,11 @@ package struct TaskStore: Sendable {
     let holder: LeaseHolder
     /// Detects a database that is an older copy; nil if nothing paid is sent.
     let witness: WitnessKeeper?
+    /// Keeps long values of records; nil if they stay in the database.
+    package let files: (any RecordFiles)?
+    let unnotedParts = UnnotedParts()
+    /// Longer values are kept there, in bytes of their text.
+    let longestInRecord: Int
     /// Changes an event before it is applied. Only tests use it, to break a rule on purpose.
     let tampering: EventTampering?
 
@@ -22,10 +27,13 @@ package struct TaskStore: Sendable {
     /// Creates a store on that database.
     package init(
         _ driver: any StoreDriver, holder: LeaseHolder = .thisProcess, witness: (any Witness)? = nil,
+        files: (any RecordFiles)? = nil, longestInRecord: Int = RecordPart.longestInRecord,
         tampering: EventTampering? = nil
     ) {
         self.driver = driver
         self.holder = holder
+        self.files = files
+        self.longestInRecord = longestInRecord
         self.witness = witness.map { WitnessKeeper($0) }
         self.tampering = tampering
         log = EventLog(driver)
@@ -43,9 +51,12 @@ package struct TaskStore: Sendable {
     /// Throws ``TaskStoreError/damaged(_:)`` if it is not. A cancelled caller returns early.
     package func checkContents() async throws(TaskStoreError) { try await driver.checkContents() }
 
-    /// Writes a consistent, checked copy of the store into the directory. One backup runs at a time.
+    /// Writes a consistent, checked copy of the store, with the long values of records, into the directory. One backup runs
+    /// at a time.
     package func backUp(into directory: String, at now: Timestamp) async throws(BackupError) -> Backup {
-        try await driver.backUp(into: directory, at: now)
+        files?.holdRemovals(true)
+        defer { files?.holdRemovals(false) }
+        return try await driver.backUp(into: directory, with: files, at: now)
     }
 
     /// The location and size of the store, for the status page.

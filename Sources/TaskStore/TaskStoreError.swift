@@ -28,6 +28,8 @@ package enum TaskStoreError: UserFacingError, Hashable {
     case leaseHeld(by: String)
     /// The database is an older copy, and no person has accepted that.
     case restored
+    /// A value of a record is in a file that cannot be read. The text is whole sentences.
+    case partUnreadable(String)
     /// Another error of the database.
     case failed(String)
 
@@ -46,6 +48,7 @@ package enum TaskStoreError: UserFacingError, Hashable {
         case .remoteIDInUse: "remote_id_taken"
         case .leaseHeld: "lease_held"
         case .restored: "restored"
+        case .partUnreadable: "storage_part_unreadable"
         case .failed: "storage_failed"
         }
     }
@@ -78,6 +81,8 @@ package enum TaskStoreError: UserFacingError, Hashable {
             "Another Pollux (\(holder)) sends the tasks of this account, so nothing was sent."
         case .restored:
             "The database is an older copy, so nothing paid is sent. `pollux restore` shows what may have been sent since."
+        case .partUnreadable(let what):
+            "\(what) It holds a part of the task's record, so the task cannot be shown. Nothing was changed. Bring the directory of artefacts back, then try again."
         case .failed(let what):
             "The database failed: \(what)."
         }

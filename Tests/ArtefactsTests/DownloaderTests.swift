@@ -44,6 +44,13 @@ import UpstreamHTTP
             ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted()
         }
 
+        /// An artefact of the task of all requests.
+        var artefact: Artefact {
+            Artefact(
+                Artefact.ID(task: TrackedTask.task(1).id, ordinal: 0), url: "http://127.0.0.1/", host: "127.0.0.1",
+                expiresAt: nil, nextAt: ManualTimeSource.start)
+        }
+
         func request(
             _ path: String = "/files/flux/a.png", promised: String? = "image/png", ordinal: Int = 0,
             maxBytes: Int64 = 1 << 30
@@ -86,7 +93,8 @@ import UpstreamHTTP
             }
             for await number in ports {
                 let directory = try TemporaryDirectory()
-                let files = ObjectFiles(directory: directory.path, limits: Current(always: limits))
+                let files = ObjectFiles(
+                    directory: directory.path, owner: "/state", newID: "a1", limits: Current(always: limits))
                 let downloader = Downloader(
                     files: files, connections: Current(always: UpstreamHTTP.Connections()),
                     access: Current(always: [
@@ -104,7 +112,7 @@ import UpstreamHTTP
                 let hosts = try #require(catalog.provider("testing")?.hosts)
                 let failure: (any Error)?
                 do {
-                    try await downloader.prepare { _ in [] }
+                    try await downloader.prepare(ScriptedRecords())
                     try await test(
                         World(port: number, directory: directory, files: files, downloader: downloader, hosts: hosts))
                     failure = nil
@@ -128,9 +136,9 @@ import UpstreamHTTP
             #expect(Int64(bytes.count) == object.size)
             #expect(SHA256.hash(data: bytes).map { String(format: "%02x", $0) }.joined() == object.sha256)
             #expect(await world.objects == [object.sha256])
-            let (path, exists) = world.downloader.file(of: object.sha256)
+            let path = try #require(try world.downloader.file(of: object.sha256))
             let attributes = try FileManager.default.attributesOfItem(atPath: path)
-            #expect(exists && attributes[.posixPermissions] as? Int == 0o400)
+            #expect(attributes[.posixPermissions] as? Int == 0o400)
             #expect(world.files.used == object.size)
         }
     }
@@ -269,7 +277,7 @@ import UpstreamHTTP
             #expect(Set(await world.objects) == [kept.sha256, named.sha256])
             try Data([1, 2]).write(to: URL(filePath: world.directory.file("objects/.draft-1-1")))
             // Neither has a result, as after the restore of an older database.
-            try await world.downloader.prepare { $0 }
+            try await world.downloader.prepare(ScriptedRecords(id: "a1", knowsNothing: true))
             #expect(await world.objects == [named.sha256])
             #expect(world.files.used == named.size)
             #expect(try world.bytes(of: named).count == Int(named.size))
@@ -280,7 +288,7 @@ import UpstreamHTTP
         try await with { (world: World) async throws in
             let object = try await world.download(world.request()).get()
             try FileManager.default.removeItem(atPath: world.directory.file(object.name))
-            try await world.downloader.prepare { _ in [] }
+            try await world.downloader.prepare(ScriptedRecords(id: "a1"))
             #expect(await world.objects == [object.sha256])
         }
     }
@@ -289,13 +297,15 @@ import UpstreamHTTP
         try await with { (world: World) async throws in
             let object = try await world.download(world.request()).get()
             // Its result is not stored yet.
-            await #expect(throws: ArtefactFailure.self) { try await world.downloader.remove(object) { false } }
+            await #expect(throws: ArtefactFailure.self) {
+                try await world.downloader.remove(world.artefact, object) { false }
+            }
             world.downloader.settle(object)
-            try await world.downloader.remove(object) { false }
+            try await world.downloader.remove(world.artefact, object) { false }
             #expect(await world.objects == [] && world.files.used == 0)
             #expect(!FileManager.default.fileExists(atPath: world.directory.file(object.name)))
             // A repetition after a crash.
-            try await world.downloader.remove(object) { false }
+            try await world.downloader.remove(world.artefact, object) { false }
             #expect(world.files.used == 0)
         }
     }
@@ -304,7 +314,7 @@ import UpstreamHTTP
         try await with { (world: World) async throws in
             let object = try await world.download(world.request()).get()
             world.downloader.settle(object)
-            try await world.downloader.remove(object) { true }
+            try await world.downloader.remove(world.artefact, object) { true }
             #expect(await world.objects == [object.sha256] && world.files.used == object.size)
             #expect(!FileManager.default.fileExists(atPath: world.directory.file(object.name)))
         }
@@ -317,7 +327,7 @@ import UpstreamHTTP
             let path = world.directory.file(object.name)
             try FileManager.default.removeItem(atPath: path)
             try Data([7]).write(to: URL(filePath: path))
-            try await world.downloader.remove(object) { false }
+            try await world.downloader.remove(world.artefact, object) { false }
             #expect(await world.objects == [])
             #expect(try Data(contentsOf: URL(filePath: path)) == Data([7]))
         }

@@ -23,12 +23,12 @@ import Testing
         #expect(draft.count == 12)
     }
 
-    @Test func `unfinished files count until they end`() throws {
+    @Test func `unfinished files count until they end`() async throws {
         let directory = try TemporaryDirectory()
         let files = ObjectFiles(
-            directory: directory.path, limits: .init(always: ObjectFiles.Limits(quota: 10, keepFree: 0)))
-        try FileManager.default.createDirectory(
-            atPath: directory.file("objects"), withIntermediateDirectories: false)
+            directory: directory.path, owner: "/state", newID: "1",
+            limits: .init(always: ObjectFiles.Limits(quota: 10, keepFree: 0)))
+        try await files.prepare(ScriptedRecords())
         do {
             let draft = try files.draft()
             try draft.append(ByteBuffer(string: "8 bytes."))

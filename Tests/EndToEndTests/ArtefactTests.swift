@@ -175,6 +175,157 @@ extension EndToEnd {
             }
         }
 
+        // MARK: Long values of records
+
+        private static func google(_ world: World) -> [String: String?] {
+            [
+                "GEMINI_API_KEY": World.token,
+                "POLLUX_PROVIDERS_GOOGLE_BASE_URL": "http://127.0.0.1:\(world.sandbox.port)/google",
+            ]
+        }
+
+        /// Submits a task whose record contains a picture of 200 KiB; returns its id.
+        private func submitPicture(in world: World) async throws -> String {
+            let request: JSONValue = ["model": "gemini-3-image", "input": "a fox [seconds=1] [kib=200]"]
+            return try await world.daemon.submit("google:interactions", request).at("id").string ?? ""
+        }
+
+        /// The bytes of the picture in a task.
+        private func picture(in task: JSONValue) throws -> Data {
+            let result = try #require(task.at("results").array?.first)
+            let pointer = try #require(result.at("pointer").string.flatMap { JSONPointer($0) })
+            let text = task.at("response").value(at: pointer)?.string
+            return try #require(text.flatMap { Data(base64Encoded: $0) })
+        }
+
+        /// The names of all files of records.
+        private func parts(in world: World) throws -> [String] {
+            let folder = "\(world.daemon.stateDirectory)/artefacts/parts"
+            let paths = FileManager.default.enumerator(atPath: folder)?.compactMap { $0 as? String } ?? []
+            return paths.compactMap { $0.split(separator: "/").last.map(String.init) }.filter { $0.utf8.count == 64 }
+        }
+
+        @Test func `a picture in a record is a file with a name, and the record is read as it came`() async throws {
+            try await withWorld(environment: Self.capture) { world in
+                try await world.daemon.start(Self.google(world))
+                let id = try await submitPicture(in: world)
+                let task = try await task(id, with: ["saved"], in: world)
+                let file = task.at("results").array?.first?.at("artefact") ?? .null
+                let bytes = try picture(in: task)
+                #expect(bytes.count == 200 * 1_024)
+                let digest = SHA256.hash(data: bytes).map { String(format: "%02x", $0) }.joined()
+                #expect(file.at("sha256").string == digest && file.at("media_type").string == "image/png")
+                let path = "\(world.daemon.stateDirectory)/artefacts/\(file.at("path").string ?? "")"
+                #expect(try Data(contentsOf: URL(filePath: path)) == bytes)
+                #expect(try parts(in: world) == [digest])
+                let database = "\(world.daemon.stateDirectory)/pollux.sqlite"
+                let sizes = try [database, database + "-wal"].map { try Data(contentsOf: URL(filePath: $0)) }
+                #expect(
+                    !sizes.contains {
+                        $0.range(of: Data(bytes.base64EncodedString().utf8.dropFirst(9_000).prefix(90))) != nil
+                    })
+                // A backup is one file with everything.
+                let target = world.directory + "/backups"
+                try FileManager.default.createDirectory(atPath: target, withIntermediateDirectories: true)
+                let backup = try await world.pollux(["backup", target])
+                #expect(backup.exit == .code(0), "\(backup.errors)")
+                let other = RunningDaemon(directory: world.directory + "/other", environment: [:])
+                try FileManager.default.createDirectory(
+                    atPath: other.stateDirectory, withIntermediateDirectories: true,
+                    attributes: [.posixPermissions: 0o700])
+                try FileManager.default.copyItem(
+                    atPath: backup.output.trimmingCharacters(in: .newlines),
+                    toPath: other.stateDirectory + "/pollux.sqlite")
+                do {
+                    try await other.start()
+                    try await other.process.logged("1 file(s) of records were written")
+                    #expect(try picture(in: try await other.task(id)) == bytes)
+                } catch {
+                    Issue.record("\(error)\n\(other.log)")
+                }
+                await other.destroy()
+                // It leaves the disk with its task.
+                _ = try await world.daemon.ask("POST", "/v1/tasks/\(id)/delete")
+                for _ in 1...600 {
+                    guard try !parts(in: world).isEmpty || FileManager.default.fileExists(atPath: path) else { break }
+                    try await Task.sleep(for: .milliseconds(100))
+                }
+                #expect(try parts(in: world).isEmpty && !FileManager.default.fileExists(atPath: path))
+            }
+        }
+
+        @Test func `an outcome is stored and paid once, if the daemon is killed before it but after its file`()
+            async throws
+        {
+            try await withWorld(environment: Self.capture) { world in
+                try await world.daemon.start(Self.google(world).merging(["POLLUX_TEST_KILL_AT": "after-part"]) { $1 })
+                let id = try await submitPicture(in: world)
+                #expect(try await world.daemon.process.exit(within: Double(patience)) == .signal(SIGKILL))
+                #expect(try parts(in: world).count == 1)
+                try await world.daemon.start(Self.google(world))
+                let task = try await task(id, with: ["saved"], in: world)
+                #expect(try picture(in: task).count == 200 * 1_024)
+                #expect(try parts(in: world).count == 1)
+                #expect(try await world.sandbox.ledger().billed == 1)
+            }
+        }
+
+        @Test func `without its directory nothing is lost, asked for again or removed, and the status says why`()
+            async throws
+        {
+            try await withWorld(environment: Self.capture) { world in
+                let disk = world.directory + "/disk"
+                try FileManager.default.createDirectory(atPath: disk, withIntermediateDirectories: true)
+                let settings = Self.google(world).merging(["POLLUX_ARTEFACTS_DIRECTORY": disk + "/files"]) { $1 }
+                try await world.daemon.start(settings)
+                let saved =
+                    try await world.daemon.submit("flux/images", ["prompt": "a fox [seconds=1]"])
+                    .at("id").string ?? ""
+                _ = try await task(saved, with: ["saved"], in: world)
+                try await world.daemon.kill9()
+                try FileManager.default.moveItem(atPath: disk + "/files", toPath: disk + "/unmounted")
+                try FileManager.default.createDirectory(atPath: disk + "/files", withIntermediateDirectories: false)
+                try await world.daemon.start(settings)
+                try await world.daemon.process.logged("has no file .pollux-artefacts")
+                let id = try await submitPicture(in: world)
+                // The record is stored as a whole.
+                #expect(try picture(in: try await world.daemon.ended(id)).count == 200 * 1_024)
+                let card = try await world.pollux(["status"])
+                let words = card.output.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+                #expect(words.contains("has no file .pollux-artefacts"), "\(card.output)")
+                let task = try await task(saved, with: ["saved"], in: world)
+                let digest = task.at("results").array?.first?.at("artefact", "sha256").string ?? ""
+                let answer = try await world.daemon.ask("GET", "/v1/artefacts/\(digest)")
+                #expect(try answer.status == 503 && answer.json.at("code").string == "artefacts_unavailable")
+                #expect(try FileManager.default.contentsOfDirectory(atPath: disk + "/files").isEmpty)
+                try FileManager.default.removeItem(atPath: disk + "/files")
+                try FileManager.default.moveItem(atPath: disk + "/unmounted", toPath: disk + "/files")
+                #expect(try await world.daemon.ask("GET", "/v1/artefacts/\(digest)").status == 200)
+            }
+        }
+
+        @Test func `a second daemon does not use the directory of the first`() async throws {
+            try await withWorld(environment: Self.capture) { world in
+                try await world.daemon.start()
+                let id =
+                    try await world.daemon.submit("flux/images", ["prompt": "a fox [seconds=1]"])
+                    .at("id").string ?? ""
+                _ = try await task(id, with: ["saved"], in: world)
+                let objects = try wholeObjects(in: world)
+                let other = RunningDaemon(
+                    directory: world.directory + "/other",
+                    environment: ["POLLUX_ARTEFACTS_DIRECTORY": "\(world.daemon.stateDirectory)/artefacts"])
+                do {
+                    try await other.start()
+                    try await other.process.logged("belongs to another Pollux")
+                } catch {
+                    Issue.record("\(error)\n\(other.log)")
+                }
+                await other.destroy()
+                #expect(try wholeObjects(in: world) == objects)
+            }
+        }
+
         /// The names of all objects, each of which must be the digest of its contents.
         private func wholeObjects(in world: World) throws -> Set<String> {
             let objects = "\(world.daemon.stateDirectory)/artefacts/objects"

@@ -1,3 +1,4 @@
+import Foundation
 import ProviderCatalog
 import TaskEngine
 import TaskModel
@@ -97,7 +98,67 @@ import VerbatimJSON
         try await step(world)
         #expect(downloads.urls == [])
         #expect(try await files(of: id, in: world) == [])
-        #expect(downloads.preparations == (on ? 1 : 0))
+        // Long values of records are in the directory without capture, too.
+        #expect(downloads.preparations == 1)
+    }
+
+    @Test func `content of a record becomes a file without a download`() async throws {
+        let files = MemoryRecordFiles()
+        let world = try await EngineWorld(
+            artefacts: ArtefactSettings(isOn: true), downloads: downloads, files: files)
+        try await step(world)
+        let bytes = [UInt8](repeating: 7, count: 90_000)
+        var task = TrackedTask.task(1, state: .running, at: world.time.now())
+        task.remoteID = RemoteTaskID("r-1")
+        try await world.insert(task)
+        var observation = Observation(
+            .succeeded(partial: false), record: ["b64_json": .string(Data(bytes).base64EncodedString())])
+        observation.results = [
+            TaskResult(kind: .data, pointer: JSONPointer(tokens: ["b64_json"]), value: .null, mediaType: "image/*")
+        ]
+        _ = try await world.sqlite.apply(.observed(observation), to: task.id, at: world.time.now(), nextDueAt: nil)
+        // Its file cannot be read at the moment, which does not stop the reading of the log.
+        files.fail()
+        try await step(world)
+        #expect(downloads.requests.map(\.content) == [RecordPart.digest(of: bytes)] && downloads.urls == [""])
+        #expect(try await self.files(of: task.id, in: world).map(\.state) == [.saved])
+        #expect(try await world.kinds(of: task.id).last == "result_saved")
+    }
+
+    @Test func `while the directory is away nothing is fetched, asked for again or given up`() async throws {
+        let world = try await world()
+        let saved = try await succeed(["https://a.example/1.png"], in: world)
+        try await step(world)
+        let id = try await succeed(["https://a.example/2.png?Expires=1900000000"], in: world, number: 2)
+        downloads.fail(.storage("The directory is not mounted."))
+        let service = try #require(world.engine.artefacts)
+        for _ in 1...20 {
+            try await step(world)
+            await #expect(throws: TaskServiceError.self) {
+                try await service.fetch(try await world.service.task(saved))
+            }
+            world.time.advance(by: .seconds(86_400))
+        }
+        #expect(try await service.report().problem == "The directory is not mounted.")
+        #expect(downloads.urls == ["https://a.example/1.png"])
+        #expect(try await files(of: saved, in: world).map(\.state) == [.saved])
+        #expect(try await files(of: id, in: world).map(\.attempts) == [0])
+        downloads.fail(nil)
+        try await step(world)
+        #expect(try await files(of: id, in: world).map(\.state) == [.saved])
+        #expect(try await service.report().problem == nil)
+    }
+
+    @Test func `a download that fails with the directory is no attempt`() async throws {
+        let world = try await world()
+        let id = try await succeed(["https://a.example/1.png"], in: world)
+        downloads.play { _ throws(ArtefactFailure) in throw .storage("Could not write: Input/output error.") }
+        for _ in 1...5 {
+            try await step(world)
+            world.time.advance(by: .seconds(10 * 86_400))
+        }
+        let file = try #require(try await files(of: id, in: world).first)
+        #expect(file.state == .waiting && file.attempts == 0 && file.error == "Could not write: Input/output error.")
     }
 
     @Test func `failures are repeated with growing pauses, and what came counts`() async throws {

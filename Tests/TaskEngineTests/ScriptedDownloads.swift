@@ -14,6 +14,9 @@ final class ScriptedDownloads: ArtefactDownloads {
         var preparations = 0
         var settled: [String] = []
         var removed: [String] = []
+        var removedParts: [String] = []
+        /// Why the directory cannot be used.
+        var problem: ArtefactFailure?
     }
 
     private let state: Mutex<State>
@@ -29,17 +32,21 @@ final class ScriptedDownloads: ArtefactDownloads {
     var preparations: Int { state.withLock { $0.preparations } }
 
     var settled: [String] { state.withLock { $0.settled } }
+    var removedParts: [String] { state.withLock { $0.removedParts } }
     /// The names that were removed, then the objects.
     var removed: [String] { state.withLock { $0.removed } }
 
     func play(_ script: @escaping Script) { state.withLock { $0.script = script } }
     func lose(_ sha256: String) { state.withLock { _ = $0.missing.insert(sha256) } }
 
-    func prepare(
-        orphans: @Sendable ([String]) async throws(ArtefactFailure) -> [String]
-    ) async throws(ArtefactFailure) {
+    func fail(_ problem: ArtefactFailure?) { state.withLock { $0.problem = problem } }
+
+    func prepare(_ records: any ArtefactRecords) async throws(ArtefactFailure) {
         state.withLock { $0.preparations += 1 }
+        try await check()
     }
+
+    func check() async throws(ArtefactFailure) { if let problem = state.withLock({ $0.problem }) { throw problem } }
 
     func download(_ request: ArtefactRequest) async throws(ArtefactFailure) -> Artefact.Object {
         let script = state.withLock { state in
@@ -51,8 +58,18 @@ final class ScriptedDownloads: ArtefactDownloads {
 
     func settle(_ object: Artefact.Object) { state.withLock { $0.settled.append(object.sha256) } }
 
+    func removePart(
+        _ sha256: String, isUsed: @Sendable () async throws(ArtefactFailure) -> Bool,
+        removed: @Sendable () async throws(ArtefactFailure) -> Void
+    ) async throws(ArtefactFailure) {
+        if try await isUsed() { return }
+        state.withLock { $0.removedParts.append(sha256) }
+        try await removed()
+    }
+
     func remove(
-        _ object: Artefact.Object, isUsed: @Sendable () async throws(ArtefactFailure) -> Bool
+        _ artefact: Artefact, _ object: Artefact.Object,
+        isUsed: @Sendable () async throws(ArtefactFailure) -> Bool
     ) async throws(ArtefactFailure) {
         let isShared = try await isUsed()
         state.withLock { state in
@@ -61,12 +78,16 @@ final class ScriptedDownloads: ArtefactDownloads {
         }
     }
 
-    func usage() async throws(ArtefactFailure) -> (used: Int64, quota: Int64) { (7, 70) }
+    func usage() async throws(ArtefactFailure) -> (used: Int64, quota: Int64) {
+        try await check()
+        return (7, 70)
+    }
 
     func forget(_ id: Artefact.ID) { state.withLock { $0.forgotten.append(id) } }
 
-    func file(of sha256: String) -> (path: String, exists: Bool) {
-        ("/artefacts/objects/\(sha256)", state.withLock { !$0.missing.contains(sha256) })
+    func file(of sha256: String) throws(ArtefactFailure) -> String? {
+        if let problem = state.withLock({ $0.problem }) { throw problem }
+        return state.withLock { $0.missing.contains(sha256) } ? nil : "/artefacts/objects/\(sha256)"
     }
 
     /// A file that follows from the URL.

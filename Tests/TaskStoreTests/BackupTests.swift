@@ -6,6 +6,7 @@ import TaskModel
 import TaskStore
 import TaskTesting
 import Testing
+import VerbatimJSON
 
 @testable import SQLiteDriver
 
@@ -93,6 +94,63 @@ import Testing
         try store.close()
     }
 
+    // MARK: Files of records
+
+    /// Stores a task whose record has a long value; returns it and the digest of the file.
+    private func storeRecord(in store: TaskStore) async throws -> (task: TaskID, record: JSONValue, digest: String) {
+        let bytes = [UInt8](repeating: 5, count: 90_000)
+        let record: JSONValue = ["data": .string("data:image/png;base64," + Data(bytes).base64EncodedString())]
+        let task = TrackedTask.task(500, state: .running)
+        _ = try await store.insert(.new(task))
+        _ = try await store.apply(
+            .observed(Observation(.succeeded(partial: false), record: record)), to: task.id, at: now, nextDueAt: nil)
+        return (task.id, record, RecordPart.digest(of: bytes))
+    }
+
+    @Test func `a backup contains the files of records, which a start with it writes again`() async throws {
+        let database = try await database(tasks: 1)
+        let files = MemoryRecordFiles()
+        let store = TaskStore(database, files: files)
+        let (task, record, digest) = try await storeRecord(in: store)
+        let backup = try await store.backUp(into: target, at: now)
+        #expect(!files.isHeldForBackup)
+        #expect(try rows("part_content", in: backup.path).count == 1)
+        #expect(try rows("part_content", in: path).isEmpty)
+        try database.close()
+
+        let restored = try SQLiteDriver.open(path: backup.path)
+        let others = MemoryRecordFiles()
+        let copy = TaskStore(restored, files: others)
+        #expect(try await copy.taskWithPayload(task)?.payload.response == record)
+        others.fail()
+        #expect(try await copy.unpackParts() == 0)
+        #expect(try await copy.taskWithPayload(task)?.payload.response == record)
+        // A backup of it is whole too.
+        let second = try await copy.backUp(into: target, at: now + .seconds(1))
+        #expect(try rows("part_content", in: second.path).count == 1)
+        others.fail(false)
+        #expect(try await copy.unpackParts() == 1)
+        #expect(others.digests == [digest] && others.unsettled.isEmpty)
+        #expect(try await copy.taskWithPayload(task)?.payload.response == record)
+        #expect(try await copy.unpackParts() == 0)
+        try restored.close()
+    }
+
+    @Test func `without a file of a record there is no backup`() async throws {
+        let database = try await database(tasks: 1)
+        let files = MemoryRecordFiles()
+        let store = TaskStore(database, files: files)
+        let digest = try await storeRecord(in: store).digest
+        files.put(nil, as: digest)
+        await #expect {
+            try await store.backUp(into: target, at: now)
+        } throws: { error in
+            (error as? BackupError)?.code == "storage_part_unreadable"
+        }
+        #expect(try self.files == [] && !files.isHeldForBackup)
+        try database.close()
+    }
+
     // MARK: Failures
 
     @Test func `a backup never overwrites a file`() async throws {
@@ -170,7 +228,7 @@ import Testing
         try file.seek(toOffset: UInt64((root - 1) * 4_096))
         try file.write(contentsOf: Data(repeating: 0xa5, count: 4_096))
         try file.close()
-        let error = await #expect(throws: BackupError.self) { try await writer.run(into: target, at: now) }
+        let error = await #expect(throws: BackupError.self) { try await writer.run(into: target, with: nil, at: now) }
         #expect(error?.code == "storage_damaged", "\(String(describing: error))")
         #expect(try files.isEmpty)
     }

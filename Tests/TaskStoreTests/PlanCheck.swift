@@ -19,6 +19,8 @@ enum PlanCheck {
         ("COUNT(*) FROM delivery", "SCAN delivery", "counts all failures, for the status"),
         ("FROM gateway_token", "SCAN gateway_token", "a row per token"),
         ("FROM meta", "SCAN meta", "a few facts about the database"),
+        ("FROM part_removal", "SCAN part_removal", "files to be removed, which are few and leave the table with that"),
+        ("FROM part_content", "SCAN part_content", "the files in a restored backup, one at a time until none is left"),
         ("ORDER BY sequence DESC LIMIT 1", "SCAN event", "the last line of the log"),
         ("FROM sqlite_sequence", "SCAN sqlite_sequence", "one row"),
         (

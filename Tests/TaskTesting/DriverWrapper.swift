@@ -56,8 +56,10 @@ extension DriverWrapper {
         try await around(.read("checkContents")) { () async throws(TaskStoreError) in try await base.checkContents() }
     }
 
-    package func backUp(into directory: String, at now: Timestamp) async throws(BackupError) -> Backup {
-        try await base.backUp(into: directory, at: now)
+    package func backUp(
+        into directory: String, with files: (any RecordFiles)?, at now: Timestamp
+    ) async throws(BackupError) -> Backup {
+        try await base.backUp(into: directory, with: files, at: now)
     }
 
     package func info() async throws(TaskStoreError) -> StoreInfo {

@@ -35,7 +35,7 @@ package struct EngineWorld: Sendable {
         witness: (any Witness)? = nil, isHeld: Bool = false, retention: RetentionPolicy = RetentionPolicy(),
         tokenDigests: [ProviderAccount: String] = [:],
         artefacts: ArtefactSettings = ArtefactSettings(), downloads: (any ArtefactDownloads)? = nil,
-        destinations: [Destination] = [], sender: (any NotificationSender)? = nil
+        destinations: [Destination] = [], sender: (any NotificationSender)? = nil, files: (any RecordFiles)? = nil
     ) async throws {
         self.time = time
         directory = try earlier?.directory ?? TemporaryDirectory()
@@ -44,7 +44,7 @@ package struct EngineWorld: Sendable {
         store = FaultyDriver(database)
         // Another world on the same database acts as another process.
         let holder = LeaseHolder(name: "world", token: LeaseToken(UInt128.random(in: .min ... .max)))
-        sqlite = TaskStore(database, holder: holder)
+        sqlite = TaskStore(database, holder: holder, files: files)
         // Every start with the instance lock does this.
         if earlier != nil { try await sqlite.endOtherLeases(at: time.now()) }
         catalog = try ProviderCatalog(definitions: [("testing.yaml", definition)])
@@ -55,7 +55,7 @@ package struct EngineWorld: Sendable {
                 destinations: destinations
             ).stored(in: sqlite, at: time.now()))
         engine = try await TaskEngine(
-            store: TaskStore(store, holder: holder, witness: witness), settings: settings.view(\.self),
+            store: TaskStore(store, holder: holder, witness: witness, files: files), settings: settings.view(\.self),
             version: settings.version, transport: provider,
             accounts: { _ in accounts ?? [Account(hasToken: hasToken)] },
             callbacksAt: publicURL, downloads: downloads, sender: sender, isHeld: isHeld, time: time,

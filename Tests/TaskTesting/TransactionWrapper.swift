@@ -18,6 +18,22 @@ extension TransactionWrapper {
 }
 
 extension SnapshotWrapper {
+    package func parts(of keys: [Int64]) throws -> [TaskParts] {
+        try reading.parts(of: keys)
+    }
+
+    package func hasPart(_ sha256: String) throws -> Bool {
+        try reading.hasPart(sha256)
+    }
+
+    package func partsToRemove(limit: Int) throws -> [String] {
+        try reading.partsToRemove(limit: limit)
+    }
+
+    package func packedPart(_ sha256: String?) throws -> PackedPart? {
+        try reading.packedPart(sha256)
+    }
+
     package func tasks(_ ids: [TaskID]) throws -> [TaskRow] {
         try reading.tasks(ids)
     }
@@ -244,6 +260,18 @@ extension SnapshotWrapper {
 }
 
 extension TransactionWrapper {
+    package func noteRemovable(_ digests: [String]) throws {
+        try base.noteRemovable(digests)
+    }
+
+    package func dropRemovable(_ sha256: String) throws {
+        try base.dropRemovable(sha256)
+    }
+
+    package func dropPackedPart(_ sha256: String) throws {
+        try base.dropPackedPart(sha256)
+    }
+
     package func insert(_ tasks: [NewTaskRow]) throws -> [Int64] {
         try base.insert(tasks)
     }

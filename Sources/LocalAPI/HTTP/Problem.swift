@@ -41,7 +41,7 @@ struct Problem: Error {
             members.append(("fields", .array(differences.map { .string($0.field) })))
         case .unknownDestination(_, let nearest):
             if let nearest { members.append(("nearest", [.string(nearest)])) }
-        case .taskNotFound, .artefactNotFound, .nothingToFetch, .refused, .backup, .store:
+        case .taskNotFound, .artefactNotFound, .artefactsUnavailable, .nothingToFetch, .refused, .backup, .store:
             break
         }
         let (status, title): (HTTPResponse.Status, String) =

@@ -116,6 +116,7 @@ extension ArtefactService.Report {
         document.quotaBytes = quota.map { Int($0) }
         document.waiting = waiting
         document.withoutRoom = withoutRoom
+        document.problem = problem
         return document
     }
 }

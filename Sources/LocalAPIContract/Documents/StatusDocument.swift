@@ -69,6 +69,8 @@ package struct StatusDocument: ContractDocument {
         package var waiting = 0
         /// Those of them that have no room on disk.
         package var withoutRoom = 0
+        /// Why nothing is fetched or removed, as sentences; nil if no problem is known.
+        package var problem: String?
 
         package init() {}
 
@@ -78,6 +80,7 @@ package struct StatusDocument: ContractDocument {
             try coder.member("quota_bytes", &quotaBytes)
             try coder.member("waiting", &waiting)
             try coder.member("without_room", &withoutRoom)
+            try coder.member("problem", &problem)
         }
     }
 

@@ -164,13 +164,15 @@ extension TaskRow: ColumnDecodable {
     }
 }
 
-/// A task, followed by its documents.
+/// A task, followed by its documents and the length of what is in files.
 extension TaskTexts: ColumnDecodable {
     init(_ columns: inout ColumnReader) throws {
         let row = try TaskRow(&columns)
         let (request, response): (String?, String?) = (columns.optional(), columns.optional())
+        let partBytes: Int = columns.optional() ?? 0
         self.init(
-            key: row.key, task: row.task, request: request ?? "null", response: response, bytes: columns.bytesRead)
+            key: row.key, task: row.task, request: request ?? "null", response: response, partBytes: partBytes,
+            bytes: columns.bytesRead + partBytes)
     }
 }
 

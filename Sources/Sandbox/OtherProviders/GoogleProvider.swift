@@ -110,7 +110,7 @@ enum GoogleInteraction {
         let model = task.request["model"]?.stringValue ?? ""
         let content: JSONValue =
             if model.contains("image") {
-                ["type": "image", "mime_type": "image/png", "data": .string(onePixel)]
+                ["type": "image", "mime_type": "image/png", "data": .string(picture(of: task))]
             } else if model.contains("veo") {
                 [
                     "type": "video", "mime_type": "video/mp4",
@@ -126,6 +126,16 @@ enum GoogleInteraction {
     private static func contents(_ input: JSONValue) -> JSONValue {
         guard case .string = input else { return input }
         return [["type": "text", "text": input]]
+    }
+
+    /// A PNG in base64: of one pixel, or as large as the prompt says.
+    private static func picture(of task: SimulatedTask) -> String {
+        guard let kibibytes = task.controls.kibibytes else { return onePixel }
+        let bare = SeededRandom(seed: 0, stream: task.identity.taskID)
+        var random = bare
+        let padding = kibibytes * 1_024 - PictureFile(using: &random).png.count - 12
+        random = bare
+        return Data(PictureFile(padding: max(padding, 0), using: &random).png).base64EncodedString()
     }
 
     /// A PNG of one pixel, in base64.

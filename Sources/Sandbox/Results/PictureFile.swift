@@ -4,8 +4,12 @@ struct PictureFile {
 
     private let corners: [[Int]]
 
-    init(using random: inout SeededRandom) {
+    /// Bytes that a viewer ignores.
+    private let padding: [UInt8]
+
+    init(padding count: Int = 0, using random: inout SeededRandom) {
         corners = (0..<2).map { _ in (0..<3).map { _ in Int(random.next() % 256) } }
+        padding = (0..<count).map { _ in UInt8(truncatingIfNeeded: random.next()) }
     }
 
     /// The picture as PNG (RFC 2083), in a deflate stream without compression.
@@ -19,7 +23,8 @@ struct PictureFile {
         let header = [UInt8].big(UInt32(Self.side)) + .big(UInt32(Self.side)) + [8, 2, 0, 0, 0]
         let stream: [UInt8] = [0x78, 0x01] + Checksum.stored(rows) + [UInt8].big(Checksum.adler32(rows))
         let signature: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
-        return signature + Self.chunk("IHDR", header) + Self.chunk("IDAT", stream) + Self.chunk("IEND", [])
+        let unused = padding.isEmpty ? [] : Self.chunk("paDd", padding)
+        return signature + Self.chunk("IHDR", header) + Self.chunk("IDAT", stream) + unused + Self.chunk("IEND", [])
     }
 
     /// The colour at that distance from the corner.

@@ -14,6 +14,8 @@ struct PromptControls: Sendable, Equatable {
     var status: String?
     /// `[seconds=N]`: the unscaled duration.
     var seconds: Double?
+    /// `[kib=N]`: the size of a picture that a record contains.
+    var kibibytes: Int?
 
     init(request: JSONValue) {
         // Services keep their texts in different places: prompt, text, content[].text, a page's URL.
@@ -33,6 +35,7 @@ struct PromptControls: Sendable, Equatable {
         isModerated = isModerated || other.isModerated
         status = other.status ?? status
         seconds = other.seconds ?? seconds
+        kibibytes = other.kibibytes ?? kibibytes
     }
 
     private mutating func read(_ control: Substring) {
@@ -50,6 +53,8 @@ struct PromptControls: Sendable, Equatable {
             } else if control.hasPrefix("seconds="), let value = Double(control.dropFirst(8)), value.isFinite {
                 // At most one day, so that no sum of dates overflows.
                 seconds = min(max(value, 0), 86_400)
+            } else if control.hasPrefix("kib="), let value = Int(control.dropFirst(4)) {
+                kibibytes = min(max(value, 0), 65_536)
             }
         }
     }
@@ -63,6 +68,7 @@ struct PromptControls: Sendable, Equatable {
                         a service without that style uses plain
           [partial]     one of two songs fails (suno)
           [moderated]   refused at submit with 403 forbidden
+          [kib=N]       the picture in the record of an interaction of google has N KiB (a model named image)
           [status=WORD] an interaction of google ends with it: incomplete, budget_exceeded, requires_action …
         """
 }

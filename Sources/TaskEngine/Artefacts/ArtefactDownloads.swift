@@ -3,29 +3,35 @@ package import TaskModel
 
 /// Fetches the files of results and keeps them on disk.
 package protocol ArtefactDownloads: Sendable {
-    /// Makes the directories, and removes what a crash left: unfinished files, and whole ones without a name that no
-    /// result has.
+    /// Makes the directories, and removes what a crash left: unfinished files, whole ones without a name that no result has,
+    /// and long values that no record has.
     ///
-    /// `orphans` says which of some digests no result has. Call it before the first download. Throws a sentence.
-    func prepare(
-        orphans: @Sendable ([String]) async throws(ArtefactFailure) -> [String]
-    ) async throws(ArtefactFailure)
+    /// Call it before the first download. Throws a sentence.
+    func prepare(_ records: any ArtefactRecords) async throws(ArtefactFailure)
+    /// Throws unless the directory is still the one that was prepared.
+    func check() async throws(ArtefactFailure)
     /// Fetches one file. The object is whole and on disk when the call returns, and stays at least until ``settle(_:)``.
     ///
     /// After a failure the next download of the same file may go on where this one ended.
     func download(_ request: ArtefactRequest) async throws(ArtefactFailure) -> Artefact.Object
     /// Lets a downloaded object be removed again. Call it once after each download, when its result is stored or not.
     func settle(_ object: Artefact.Object)
-    /// Removes the name of an object, and the object unless `isUsed` says that another result has it.
+    /// Removes the name of an artefact's object, and the object unless `isUsed` says that another result has it.
     ///
     /// What is gone already is no failure. Throws if a download has just brought the same contents.
     func remove(
-        _ object: Artefact.Object, isUsed: @Sendable () async throws(ArtefactFailure) -> Bool
+        _ artefact: Artefact, _ object: Artefact.Object,
+        isUsed: @Sendable () async throws(ArtefactFailure) -> Bool
+    ) async throws(ArtefactFailure)
+    /// Removes the file of a long value unless `isUsed` says that a record has it, then calls `removed`.
+    func removePart(
+        _ sha256: String, isUsed: @Sendable () async throws(ArtefactFailure) -> Bool,
+        removed: @Sendable () async throws(ArtefactFailure) -> Void
     ) async throws(ArtefactFailure)
     /// Removes what was kept of an unfinished download.
     func forget(_ id: Artefact.ID)
-    /// The path of the object with that digest, and whether it is there.
-    func file(of sha256: String) -> (path: String, exists: Bool)
+    /// The path of the object with that digest; nil if it is missing. Throws if that cannot be seen.
+    func file(of sha256: String) throws(ArtefactFailure) -> String?
     /// The directory of all files.
     var directory: String { get }
     /// How many bytes all files have, and how many they may have.
@@ -48,6 +54,8 @@ package struct ArtefactRequest: Sendable {
     package let name: String
     /// The largest file that is fetched.
     package let maxBytes: Int64
+    /// The SHA-256 of content that a record has. Then nothing is fetched.
+    package var content: String?
 
     package init(
         id: Artefact.ID, url: String, account: ProviderAccount, hosts: HostAllowlist, needsToken: Bool = false,
@@ -74,6 +82,8 @@ package enum ArtefactFailure: Error, Sendable, Hashable {
     case unfit(String)
     /// It must not be fetched.
     case forbidden(String)
+    /// The directory of the files cannot be used at the moment, which says nothing about the file.
+    case storage(String)
     /// There is no room on disk; so many bytes are missing.
     case noRoom(String, missing: Int64 = 0)
     /// The daemon stops.
@@ -81,8 +91,23 @@ package enum ArtefactFailure: Error, Sendable, Hashable {
 
     package var message: String {
         switch self {
-        case .later(let text, _), .expired(let text), .unfit(let text), .forbidden(let text), .noRoom(let text, _): text
+        case .later(let text, _), .expired(let text), .unfit(let text), .forbidden(let text), .storage(let text),
+            .noRoom(let text, _):
+            text
         case .cancelled: "The daemon stopped."
         }
     }
+}
+
+/// What the database knows about files on disk.
+package protocol ArtefactRecords: Sendable {
+    /// The id of the directory in which the files are; nil if none was used yet.
+    func directoryID() async throws(ArtefactFailure) -> String?
+    func put(directoryID: String) async throws(ArtefactFailure)
+    /// Whether any file should be in the directory.
+    func hasFiles() async throws(ArtefactFailure) -> Bool
+    /// Which of these digests no result has.
+    func orphans(among digests: [String]) async throws(ArtefactFailure) -> [String]
+    /// Which of these digests no record has.
+    func orphanParts(among digests: [String]) async throws(ArtefactFailure) -> [String]
 }

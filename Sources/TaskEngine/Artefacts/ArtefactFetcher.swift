@@ -28,6 +28,8 @@ package struct ArtefactFetcher: Worker {
     private final class Progress: Sendable {
         struct State {
             var isPrepared = false
+            /// Why the directory could not be used at the last attempt.
+            var problem: String?
             /// The place of the last line of the log that was read.
             var place: Int64?
             /// The same as it is on disk.
@@ -53,9 +55,8 @@ package struct ArtefactFetcher: Worker {
 
     package func claim(into work: inout [Artefact], at now: Timestamp) async throws(TaskStoreError) -> Timestamp {
         let hasMore = try await readLog(at: now)
-        // Without capture, a person may still have the files of a task fetched.
-        if !settings.isOn, try await store.nextArtefact() == nil { return hasMore ? now : now + .seconds(60) }
-        guard await prepare() else { return now + .seconds(60) }
+        // Without capture, too: records have files of their own, and a person may have the files of a task fetched.
+        guard await prepare() else { return hasMore ? now : now + .seconds(60) }
         guard inFlight.count < Self.limit, let next = try await store.nextArtefact() else {
             return hasMore ? now : now + .seconds(60)
         }
@@ -68,39 +69,52 @@ package struct ArtefactFetcher: Worker {
         return hasMore || !work.isEmpty ? now : now + .seconds(1)
     }
 
-    /// Prepares the directories before the first download; false if that fails for now.
+    /// Prepares the directories before the first download, and makes sure later that they are there; false if that fails for
+    /// now.
     private func prepare() async -> Bool {
-        if progress.state.withLock({ $0.isPrepared }) { return true }
         do throws(ArtefactFailure) {
-            try await downloads.prepare { digests throws(ArtefactFailure) in
-                do throws(TaskStoreError) {
-                    return try await store.orphans(among: digests)
-                } catch {
-                    throw .later(error.message)
-                }
+            if progress.state.withLock({ $0.isPrepared }) {
+                try await downloads.check()
+            } else {
+                try await downloads.prepare(StoredArtefactRecords(store: store))
+                try await fetchMissing()
+                let count = try await asking { () async throws(TaskStoreError) in try await store.unpackParts() }
+                if count > 0 { logger.notice("\(count) file(s) of records were written from the restored database.") }
+                progress.state.withLock { $0.isPrepared = true }
             }
-            try await fetchMissing()
-            progress.state.withLock { $0.isPrepared = true }
-            return true
         } catch {
-            logger.error("Results are not fetched: \(error.message)")
+            let isNew = progress.state.withLock { state in
+                defer { state.problem = error.message }
+                return state.problem != error.message
+            }
+            if isNew { logger.error("Results are not fetched: \(error.message)") }
             return false
         }
+        let hadProblem = progress.state.withLock { state in
+            defer { state.problem = nil }
+            return state.problem != nil
+        }
+        if hadProblem { logger.notice("Results are fetched again.") }
+        return true
     }
 
     /// Has saved files fetched again whose objects are missing, as after the restore of an older database.
     private func fetchMissing() async throws(ArtefactFailure) {
-        do throws(TaskStoreError) {
-            var digests = try await store.savedDigests(after: "", limit: Self.pageSize)
-            while let last = digests.last {
-                for digest in digests where !downloads.file(of: digest).exists {
-                    logger.warning("The file \(digest) of a result is missing, so it is fetched again.")
+        var digests = try await savedDigests(after: "")
+        while let last = digests.last {
+            for digest in digests where try downloads.file(of: digest) == nil {
+                logger.warning("The file \(digest) of a result is missing, so it is fetched again.")
+                try await asking { () async throws(TaskStoreError) in
                     try await store.fetchAgain(digest, at: time.now())
                 }
-                digests = try await store.savedDigests(after: last, limit: Self.pageSize)
             }
-        } catch {
-            throw .later(error.message)
+            digests = try await savedDigests(after: last)
+        }
+    }
+
+    private func savedDigests(after last: String) async throws(ArtefactFailure) -> [String] {
+        try await asking { () async throws(TaskStoreError) in
+            try await store.savedDigests(after: last, limit: Self.pageSize)
         }
     }
 
@@ -113,7 +127,7 @@ package struct ArtefactFetcher: Worker {
         guard page.through > place else { return false }
         var artefacts: [Artefact] = []
         for change in page.lines where change.entry.from != .succeeded && settings.isOn {
-            guard let stored = try await store.taskWithPayload(change.task.id) else { continue }
+            guard let stored = try await store.taskWithPayload(change.task.id, .nulls) else { continue }
             artefacts += files(of: stored, at: now)
         }
         let last = page.through
@@ -150,14 +164,16 @@ package struct ArtefactFetcher: Worker {
         return Self.files(of: stored, profile, at: now)
     }
 
-    /// The files behind all results of a task that have a URL of HTTP.
+    /// The files behind all results of a task that have a URL of HTTP, and those of content that is in a file of the record.
     static func files(of stored: TaskWithPayload, _ profile: EndpointProfile, at now: Timestamp) -> [Artefact] {
         let ended = stored.task.endedAt ?? now
         let end = profile.artefactLifetime.map { ended + $0 }
         return (stored.payload.results ?? []).enumerated().compactMap { ordinal, result in
+            let id = Artefact.ID(task: stored.task.id, ordinal: ordinal)
+            if result.content != nil { return Artefact(id, url: "", host: "", expiresAt: nil, nextAt: now) }
             guard result.kind == .url, let url = result.value.string, let address = HTTPURL(url) else { return nil }
             return Artefact(
-                Artefact.ID(task: stored.task.id, ordinal: ordinal), url: url, host: address.host,
+                id, url: url, host: address.host,
                 expiresAt: [end, ArtefactRules.expiry(of: url, after: ended)].compactMap(\.self).min(), nextAt: now)
         }
     }
@@ -167,12 +183,12 @@ package struct ArtefactFetcher: Worker {
     package func perform(_ work: Artefact) async {
         defer { inFlight.end(work.id) }
         do throws(TaskStoreError) {
-            guard let stored = try await store.taskWithPayload(work.id.task) else { return }
+            guard let stored = try await store.taskWithPayload(work.id.task, .nulls) else { return }
             var artefact = work
             guard try await fetch(&artefact, of: stored) else { return }
             let isStored = try await store(artefact)
             // A person deleted the task during the download.
-            if !isStored, let object = artefact.object { _ = await remover.removeFile(object, of: artefact.id.task) }
+            if !isStored, let object = artefact.object { _ = await remover.removeFile(artefact, object) }
             if !isStored || artefact.state != .waiting { downloads.forget(artefact.id) }
         } catch {
             // The file is fetched again, or found on disk.
@@ -202,11 +218,19 @@ package struct ArtefactFetcher: Worker {
         let result = stored.payload.results.flatMap { results in
             results.indices.contains(artefact.id.ordinal) ? results[artefact.id.ordinal] : nil
         }
-        let request = ArtefactRequest(
+        var request = ArtefactRequest(
             id: artefact.id, url: artefact.url,
             account: ProviderAccount(provider: provider.name, account: stored.task.account), hosts: provider.hosts,
             needsToken: profile.filesNeedToken, promisedType: result?.mediaType,
             name: settings.names.name(of: stored.task, ordinal: artefact.id.ordinal), maxBytes: settings.maxObject)
+        if artefact.isContent {
+            guard let content = result?.content else {
+                artefact.state = .gone
+                artefact.error = "The record has no such content any more."
+                return true
+            }
+            request.content = content
+        }
         let failure: ArtefactFailure
         do throws(ArtefactFailure) {
             let object = try await download(request)
@@ -221,6 +245,9 @@ package struct ArtefactFetcher: Worker {
         }
         switch failure {
         case .cancelled: return false
+        case .storage(let text):
+            artefact.error = text
+            artefact.nextAt = time.now() + .seconds(60)
         case .noRoom(let text, let missing): try await wait(&artefact, forRoom: missing, because: text)
         default:
             artefact.attempts += 1

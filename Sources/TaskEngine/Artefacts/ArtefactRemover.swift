@@ -20,7 +20,13 @@ package struct ArtefactRemover: Worker {
         for artefact in try await store.artefactsToRemove(limit: Self.batchSize) {
             if await remove(artefact) == false { return now + .seconds(60) }
         }
-        return try await store.artefactsToRemove(limit: 1).isEmpty ? now + .seconds(600) : now
+        for digest in try await store.partsToRemove(limit: Self.batchSize) {
+            if await removePart(digest) == false { return now + .seconds(60) }
+        }
+        let left = (
+            files: try await store.artefactsToRemove(limit: 1), parts: try await store.partsToRemove(limit: 1)
+        )
+        return left.files.isEmpty && left.parts.isEmpty ? now + .seconds(600) : now
     }
 
     package func perform(_ work: Artefact) async {}
@@ -29,7 +35,7 @@ package struct ArtefactRemover: Worker {
     func remove(_ artefact: Artefact) async -> Bool {
         guard let object = artefact.object else { return true }
         passed(.afterMark)
-        guard await removeFile(object, of: artefact.id.task) else { return false }
+        guard await removeFile(artefact, object) else { return false }
         do throws(TaskStoreError) {
             try await store.noteRemoval(of: artefact)
             return true
@@ -40,16 +46,29 @@ package struct ArtefactRemover: Worker {
     }
 
     /// Removes a file that no result has; false if that has to wait.
-    func removeFile(_ object: Artefact.Object, of task: TaskID) async -> Bool {
+    func removeFile(_ artefact: Artefact, _ object: Artefact.Object) async -> Bool {
         do throws(ArtefactFailure) {
-            try await downloads.remove(object) { () throws(ArtefactFailure) in
-                do throws(TaskStoreError) { return try await store.object(object.sha256) != nil } catch {
-                    throw .later(error.message)
-                }
+            try await downloads.remove(artefact, object) { () throws(ArtefactFailure) in
+                try await asking { () async throws(TaskStoreError) in try await store.object(object.sha256) != nil }
             }
             return true
         } catch {
-            logger.warning("A file of \(task) is not removed yet: \(error.message)")
+            logger.warning("A file of \(artefact.id.task) is not removed yet: \(error.message)")
+            return false
+        }
+    }
+
+    /// Removes the file of a long value unless a record has it; false if that has to wait.
+    private func removePart(_ digest: String) async -> Bool {
+        do throws(ArtefactFailure) {
+            try await downloads.removePart(digest) { () throws(ArtefactFailure) in
+                try await asking { () async throws(TaskStoreError) in try await store.keepsPart(digest) }
+            } removed: { () throws(ArtefactFailure) in
+                try await asking { () async throws(TaskStoreError) in try await store.notePartRemoval(of: digest) }
+            }
+            return true
+        } catch {
+            logger.debug("The file \(digest) of a record is not removed yet: \(error.message)")
             return false
         }
     }

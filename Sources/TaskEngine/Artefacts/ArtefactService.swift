@@ -16,13 +16,21 @@ package struct ArtefactService: Sendable {
 
     /// The file with that SHA-256, and its path.
     package func file(_ sha256: String) async throws(TaskServiceError) -> (object: Artefact.Object, path: String) {
+        let object: Artefact.Object?
         do throws(TaskStoreError) {
-            let file = downloads.file(of: sha256)
-            if sha256.isDigest, let object = try await store.object(sha256), file.exists { return (object, file.path) }
+            object = sha256.isDigest ? try await store.object(sha256) : nil
         } catch {
             throw .store(error)
         }
-        throw .artefactNotFound(sha256)
+        guard let object, let path = try path(of: object) else { throw .artefactNotFound(sha256) }
+        return (object, path)
+    }
+
+    /// The path of a file; nil if it is missing.
+    private func path(of object: Artefact.Object) throws(TaskServiceError) -> String? {
+        do throws(ArtefactFailure) { return try downloads.file(of: object.sha256) } catch {
+            throw .artefactsUnavailable(error.message)
+        }
     }
 
     /// The saved file of a task that has one result; nil if it is not on disk, or if there are several.
@@ -30,8 +38,7 @@ package struct ArtefactService: Sendable {
         let all: [Artefact]
         do throws(TaskStoreError) { all = try await store.artefacts(of: task) } catch { throw .store(error) }
         guard all.count == 1, let object = all.first?.object else { return nil }
-        let file = downloads.file(of: object.sha256)
-        return file.exists ? (object, file.path) : nil
+        return try path(of: object).map { (object, $0) }
     }
 
     /// What `status` shows of the files.
@@ -45,16 +52,18 @@ package struct ArtefactService: Sendable {
         package let waiting: Int
         /// How many of those have no room on disk.
         package let withoutRoom: Int
+        /// Why nothing is fetched or removed, as a sentence; nil if nothing is wrong.
+        package let problem: String?
     }
 
     package func report() async throws(TaskServiceError) -> Report {
         let counts: ArtefactCounts
         do throws(TaskStoreError) { counts = try await store.artefactCounts() } catch { throw .store(error) }
-        let usage: (used: Int64, quota: Int64)?
-        do throws(ArtefactFailure) { usage = try await downloads.usage() } catch { usage = nil }
+        var (usage, problem): ((used: Int64, quota: Int64)?, String?)
+        do throws(ArtefactFailure) { usage = try await downloads.usage() } catch { problem = error.message }
         return Report(
             directory: downloads.directory, used: usage?.used, quota: usage?.quota, waiting: counts.waiting,
-            withoutRoom: counts.withoutRoom)
+            withoutRoom: counts.withoutRoom, problem: problem)
     }
 
     /// Notes that a client has had the whole file. Such files make room for others first.
@@ -76,17 +85,26 @@ package struct ArtefactService: Sendable {
         let now = time.now()
         let files = ArtefactFetcher.files(of: stored, profile, at: now)
         guard !files.isEmpty else { throw .nothingToFetch(task.id) }
+        let known: [Artefact]
         do throws(TaskStoreError) {
             try await store.insert(files)
-            for artefact in try await store.artefacts(of: task.id) {
-                if let object = artefact.object, downloads.file(of: object.sha256).exists { continue }
-                try await store.retry(artefact, at: now)
-            }
+            known = try await store.artefacts(of: task.id)
         } catch {
             storage.noteFailedWrite(error)
             throw .store(error)
         }
+        for artefact in known {
+            if let object = artefact.object, try path(of: object) != nil { continue }
+            try await retry(artefact, at: now)
+        }
         wakes.artefacts.signal()
+    }
+
+    private func retry(_ artefact: Artefact, at now: Timestamp) async throws(TaskServiceError) {
+        do throws(TaskStoreError) { try await store.retry(artefact, at: now) } catch {
+            storage.noteFailedWrite(error)
+            throw .store(error)
+        }
     }
 }
 

@@ -115,7 +115,7 @@ struct SubmissionSender: Sendable {
         of work: Submitter.Work
     ) async -> Result<(request: UpstreamRequest, isPassed: Bool), RequestFailure> {
         do throws(TaskStoreError) {
-            let stored = try await store.taskWithPayload(work.task.id)
+            let stored = try await store.taskWithPayload(work.task.id, .nulls)
             guard let request = stored?.payload.request.object else {
                 return .failure(
                     RequestFailure(

@@ -31,8 +31,10 @@ package struct MeasuredDriver: StoreDriver {
     package func condition() async -> StorageCondition { await base.condition() }
     package func checkContents() async throws(TaskStoreError) { try await base.checkContents() }
 
-    package func backUp(into directory: String, at now: Timestamp) async throws(BackupError) -> Backup {
-        try await base.backUp(into: directory, at: now)
+    package func backUp(
+        into directory: String, with files: (any RecordFiles)?, at now: Timestamp
+    ) async throws(BackupError) -> Backup {
+        try await base.backUp(into: directory, with: files, at: now)
     }
 
     package func info() async throws(TaskStoreError) -> StoreInfo { try await base.info() }

@@ -59,7 +59,7 @@ struct ClientIDLookup {
     private func lookUp(for task: TrackedTask, _ profile: EndpointProfile) async -> Reply {
         let request: JSONObject?
         do throws(TaskStoreError) {
-            request = try await store.taskWithPayload(task.id)?.payload.request.object
+            request = try await store.taskWithPayload(task.id, .nulls)?.payload.request.object
         } catch {
             logger.about(task, code: error.code).error("Could not read the request of \(task.id): \(error.message)")
             return .unanswered(isItsOwn: true)

@@ -154,7 +154,7 @@ struct LostAttemptSearch: Sendable {
             let near = try await store.acceptedNeighbours(
                 of: target.task.id, by: account, within: limits.controlSpan * 2, limit: limits.acceptedNeighbours,
                 maxBytes: limits.neighbourBytes)
-            let sent = try await store.taskWithPayload(target.task.id).flatMap {
+            let sent = try await store.taskWithPayload(target.task.id, .nulls).flatMap {
                 lostAttempt(target.attempt, of: $0, by: target.account)
             }
             let tasks = near.compactMap { stored in lostAttempt(of: stored).map { ($0, stored) } }

@@ -15,6 +15,8 @@ package enum TaskServiceError: UserFacingError {
     case ambiguousID(String, candidates: [TaskID])
     /// No result that is on disk has this digest.
     case artefactNotFound(String)
+    /// The directory of files cannot be used at the moment. The text is whole sentences.
+    case artefactsUnavailable(String)
     /// The task has no result with a URL that could be fetched.
     case nothingToFetch(TaskID)
     /// A field has an invalid value.
@@ -52,10 +54,10 @@ package enum TaskServiceError: UserFacingError {
             .backup(.running):
             .conflict
         case .store(.full), .store(.readOnly), .backup(.noSpace): .unavailable
-        case .backup(.interrupted): .storageFailing
+        case .backup(.interrupted), .backup(.partUnreadable), .artefactsUnavailable: .storageFailing
         case .backup(.failed), .backup(.store): .broken
         case .store(.locked), .store(.leaseHeld), .store(.restored), .store(.unknown), .store(.unsettled),
-            .store(.replaced):
+            .store(.replaced), .store(.partUnreadable):
             .storageFailing
         case .store(.damaged), .store(.newer), .store(.failed), .store(.missing), .store(.mismatched): .broken
         }
@@ -68,7 +70,7 @@ package enum TaskServiceError: UserFacingError {
         case .store(.remoteIDInUse(let owner)): owner
         case .refused(_, let task): task.id
         case .unknownEndpoint, .synchronousEndpoint, .taskNotFound, .ambiguousID, .invalidField, .backup, .store,
-            .artefactNotFound, .nothingToFetch, .unknownDestination:
+            .artefactNotFound, .artefactsUnavailable, .nothingToFetch, .unknownDestination:
             nil
         }
     }
@@ -81,6 +83,7 @@ package enum TaskServiceError: UserFacingError {
         case .unknownDestination: "unknown_destination"
         case .ambiguousID: "ambiguous_id"
         case .artefactNotFound: "artefact_not_found"
+        case .artefactsUnavailable: "artefacts_unavailable"
         case .nothingToFetch: "nothing_to_fetch"
         case .invalidField: "invalid_field"
         case .keyConflict: "idempotency_key_reused"
@@ -110,8 +113,10 @@ package enum TaskServiceError: UserFacingError {
             "Several tasks have ids that begin with \"\(prefix)\": \(candidates.map(\.text).joined(separator: ", ")). Give more characters."
         case .artefactNotFound(let digest):
             "No result that is on disk has the SHA-256 \"\(digest)\". `pollux show` names those of a task."
+        case .artefactsUnavailable(let what):
+            what
         case .nothingToFetch(let id):
-            "Task \(id) has no result with a URL that could be fetched. Only tasks that have succeeded have results."
+            "Task \(id) has no result whose file could be fetched. Only tasks that have succeeded have results."
         case .invalidField(let field, let problem):
             "\(field): \(problem)"
         case .keyConflict(let key, let existing, let differences):

@@ -40,7 +40,7 @@ package final class EventStream: Sendable {
         var knownRemovals: Int64 = 0
     }
 
-    private let id: Int
+    let id: Int
     private let filter: EventFilter
     private let streams: EventStreams
     private let progress = Mutex(Progress())

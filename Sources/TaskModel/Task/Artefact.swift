@@ -52,7 +52,7 @@ package struct Artefact: Sendable, Hashable {
     }
 
     package let id: ID
-    /// Where it is fetched from next.
+    /// Where it is fetched from next. Empty for content that a record has: see ``isContent``.
     package var url: String
     /// The host of the URL, with its port where that is not the usual one.
     package var host: String
@@ -73,6 +73,10 @@ package struct Artefact: Sendable, Hashable {
     package var deliveredAt: Timestamp?
     /// Why the latest attempt failed, or why the file was removed; a sentence.
     package var error: String?
+
+    /// Whether it is content that the record of the task has, which is in a file. It belongs to the record: neither its age
+    /// nor a lack of room removes it.
+    package var isContent: Bool { url.isEmpty }
 
     /// A file that is to be fetched at that time.
     package init(_ id: ID, url: String, host: String, expiresAt: Timestamp?, nextAt: Timestamp) {

@@ -24,8 +24,10 @@ package struct TaskResult: Sendable, Hashable {
     package let mediaType: String?
     /// The decoded size of `data`.
     package let sizeInBytes: Int?
-    /// The file behind a URL; nil if it is not fetched.
+    /// The file behind a URL, or of the content; nil if there is none.
     package var artefact: Artefact?
+    /// The SHA-256 of the content, where the record keeps it in a file; nil if it does not.
+    package var content: String?
 
     package init(
         kind: Kind, pointer: JSONPointer, value: JSONValue, mediaType: String? = nil, sizeInBytes: Int? = nil

@@ -7,6 +7,7 @@ struct StatusCard {
 
     func lines(on terminal: Terminal) -> [String] {
         var list = KeyValueList()
+        list.add("results", status.artefacts?.problem, .yellow)
         list.add("results", resultsWithoutRoom, .yellow)
         list.add("restored", status.restored.map { "\($0) Nothing paid is sent: see `pollux restore`." }, .yellow)
         list.add("held", status.held.map { "\($0) `pollux resume --all` resumes everything." }, .yellow)

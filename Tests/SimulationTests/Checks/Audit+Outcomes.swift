@@ -116,17 +116,20 @@ extension Audit {
     }
 
     /// Checks that each success shows the results that the dialect names for its record, from rows of the store.
-    func checkResults(in store: TaskStore) async throws {
+    ///
+    /// A restored copy may lack long values that were removed after it was made.
+    func checkResults(in store: TaskStore, mayLackParts: Bool) async throws {
         for row in tasks
         where row.state == "succeeded" && row.removedParts & RemovedDetails.Parts.response.rawValue == 0 {
-            guard let id = TaskID(row.id), let stored = try await store.taskWithPayload(id),
-                let record = stored.payload.response, let profile = world.catalog.endpoint(stored.task.endpoint)
+            guard let id = TaskID(row.id), let stored = try await self.stored(id, in: store, mayLackParts: mayLackParts)
+            else { continue }
+            guard let record = stored.payload.response, let profile = world.catalog.endpoint(stored.task.endpoint)
             else { throw Violation(.resultsAreStored, "\(row.id) has no record") }
             let named = profile.dialect.results(in: record, of: stored.task.remoteID)
             let shown = stored.payload.results.map { results in
                 results.map { result in
                     var result = result
-                    result.artefact = nil
+                    (result.artefact, result.content) = (nil, nil)
                     return result
                 }
             }
@@ -136,6 +139,25 @@ extension Audit {
                     .resultsAreStored, "\(row.id) shows \(values), and its record has \(named.map(\.value.text))")
             }
         }
+    }
+
+    /// The task as a client gets it; nil if its long value is missing and may be.
+    private func stored(_ id: TaskID, in store: TaskStore, mayLackParts: Bool) async throws -> TaskWithPayload? {
+        let stored: TaskWithPayload?
+        do throws(TaskStoreError) {
+            stored = try await store.taskWithPayload(id)
+        } catch .partUnreadable(let words) {
+            if mayLackParts { return nil }
+            throw Violation(.partIsSynced, "\(id): \(words)")
+        }
+        guard let stored else { throw Violation(.resultsAreStored, "\(id) is missing") }
+        let content = stored.payload.response?.value(at: JSONPointer(tokens: ["response", "data", "0", "b64_json"]))
+        if world.keepsParts, let owner = stored.task.remoteID, let content,
+            content.string != ProviderWords.content(of: owner.text)
+        {
+            throw Violation(.resultsAreStored, "\(id) shows another value than the provider sent")
+        }
+        return stored
     }
 
     /// Whether a user or a policy gave up the paid result.

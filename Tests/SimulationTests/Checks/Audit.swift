@@ -47,6 +47,7 @@ final class Audit {
     /// The tasks whose keys were removed after their time.
     var forgotten: Set<String> = []
     var notifications = NotificationAudit()
+    private var following = FollowerAudit()
     /// Tasks whose details a person has asked to remove.
     var deleted: Set<String> = []
 
@@ -109,6 +110,7 @@ final class Audit {
             self.version = version
             try checkRemoval(since: before.tasks, before.givenUp)
             if world.fetchesFiles { try checkFiles() }
+            if world.keepsParts { try checkParts() }
             let readings = Dictionary(uniqueKeysWithValues: before.givenUp.map { ($0.attempt, $0.readings) })
             for given in givenUp where given.readings > readings[given.attempt, default: 0] {
                 latestReadings[given.attempt] = world.clock.providerNow
@@ -117,6 +119,10 @@ final class Audit {
         let rows = Dictionary(uniqueKeysWithValues: tasks.map { ($0.id, $0) })
         try replay(events, rows: rows, clients: clients)
         if world.notifies { try checkNotifications(events) }
+        if let follower = world.follower {
+            following.note(events)
+            try following.take(follower.takeMessages())
+        }
         try checkClients(clients, rows: rows)
         try checkPayments(rows: rows)
         try checkOutcomes(clients)
@@ -246,6 +252,24 @@ final class Audit {
             }
         }
     }
+
+    private func checkParts() throws {
+        for digest in try view.parts() where !world.parts.isSynced(digest) {
+            throw Violation(.partIsSynced, "a record has \(digest), whose file is missing or not synced")
+        }
+    }
+
+    /// The digests of files that no record has.
+    var unusedParts: [String] {
+        get throws {
+            guard world.keepsParts else { return [] }
+            let used = try view.parts()
+            return world.parts.digests.filter { !used.contains($0) }
+        }
+    }
+
+    /// A line of the log that the follower has not got; nil if it has all.
+    var unfollowed: Int64? { world.follower == nil ? nil : following.missing }
 
     /// The digests of the files that are on disk.
     var savedFiles: [String] {

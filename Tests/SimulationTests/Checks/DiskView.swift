@@ -151,7 +151,7 @@ struct DiskView {
                 db.cachedStatement(
                     sql: """
                         SELECT task_key, ordinal, state, IFNULL(sha256, ''), IFNULL(saved_at_ms, 0) FROM artefact
-                        ORDER BY task_key, ordinal
+                        WHERE url <> '' ORDER BY task_key, ordinal
                         """), binding: [])
         }
     }
@@ -176,6 +176,13 @@ struct DiskView {
                             > (SELECT COUNT(*) FROM artefact WHERE task_key = task.task_key AND state <> 'waiting')
                         ORDER BY task_key
                         """))
+        }
+    }
+
+    /// The digests of the files that records have.
+    func parts() throws -> Set<String> {
+        try queue.unsafeRead { db in
+            Set(try String.fetchAll(db.cachedStatement(sql: "SELECT sha256 FROM record_part")))
         }
     }
 

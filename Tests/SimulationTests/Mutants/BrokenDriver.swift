@@ -57,6 +57,10 @@ struct BrokenDriver: DriverWrapper {
         case forgetsReceived
         /// Keeps an exchange that was claimed.
         case keepsClaimed
+        /// Skips the first stored line that a stream reads.
+        case skipsStoredLines
+        /// Reads the line before the place of a stream again.
+        case repeatsStoredLines
         /// Takes no call of an agent for a repeated one.
         case forgetsCalls
         /// Forgets which ends an agent was shown.
@@ -152,6 +156,16 @@ private struct BrokenSnapshot: SnapshotWrapper {
         return try reading.tasks(in: .running, limit: 1).map {
             TokenRow(digest: digest, owner: CallbackOwner(task: $0, attempt: 1, deliveries: 0, hadFinal: false))
         }
+    }
+
+    func lines(
+        matching filter: EventFilter, after: Int64, through: Int64, limit: Int, maxBytes: Int
+    ) throws -> [TaskLine] {
+        var start = after
+        if case .skipsStoredLines = fault { start += 1 }
+        if case .repeatsStoredLines = fault { start -= 1 }
+        return try reading.lines(
+            matching: filter, after: start, through: through, limit: limit, maxBytes: maxBytes)
     }
 
     func givenUp(_ query: GivenUpQuery) throws -> [GivenUpRow] {

@@ -52,6 +52,10 @@ struct Mutant: Sendable, CustomStringConvertible {
     var needsPrograms = false
     /// Whether each of its histories without retention has an agent.
     var needsAgent = false
+    /// Whether the records of each of its histories have long values.
+    var needsParts = false
+    /// Whether a client follows the stream in each of its histories.
+    var needsFollower = false
     /// Whether people track every lost id that they see, if that catches it sooner.
     var peopleTrack = false
     /// Whether most requests of every history are lost and listed late, and people soon give them up.
@@ -75,6 +79,7 @@ struct Mutant: Sendable, CustomStringConvertible {
             endpoint, habit, peopleTrack, startsMoved
         )
         (plain.needsPrograms, plain.needsAgent) = (needsPrograms, needsAgent)
+        (plain.needsParts, plain.needsFollower) = (needsParts, needsFollower)
         plain.clockJumps = clockJumps
         return plain
     }
@@ -83,6 +88,20 @@ struct Mutant: Sendable, CustomStringConvertible {
     fileprivate var notifying: Mutant {
         var mutant = self
         mutant.needsNotifications = true
+        return mutant
+    }
+
+    /// The same with long values in the records of each history.
+    fileprivate var keepingParts: Mutant {
+        var mutant = self
+        mutant.needsParts = true
+        return mutant
+    }
+
+    /// The same with a client that follows the stream in each history.
+    fileprivate var followed: Mutant {
+        var mutant = self
+        mutant.needsFollower = true
         return mutant
     }
 
@@ -405,6 +424,21 @@ extension Mutant {
             .sweepsUnsettled, "removes the details of unsettled tasks", caughtBy: [.removalIsSafe]),
         breaking(.linksEarly, "links a file before it is whole", caughtBy: [.savedIsWhole]),
         breaking(.forgetsObject, "calls a result saved whose file it has not linked", caughtBy: [.savedIsWhole]),
+        breaking(
+            .commitsBeforeSync, "commits a record before its long value is synced", caughtBy: [.partIsSynced]
+        ).keepingParts,
+        breaking(
+            .removesUsedPart, "removes a long value that another record has", caughtBy: [.partIsSynced]
+        ).keepingParts,
+        breaking(
+            .forgetsParts, "leaves long values on disk that no record has", caughtBy: [.partsLeave]
+        ).keepingParts,
+        breaking(
+            .skipsStoredLines, "skips an event when a client resumes", caughtBy: [.streamIsWhole]
+        ).followed,
+        breaking(
+            .repeatsStoredLines, "repeats an event when a client resumes", caughtBy: [.streamIsWhole]
+        ).followed,
         tampering(
             "removes files that no client has had to make room", caughtBy: [.filesStay],
             before: "UPDATE artefact SET delivered_at_ms = 1 WHERE state = 'saved' AND delivered_at_ms IS NULL"),

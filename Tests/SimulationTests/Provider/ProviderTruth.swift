@@ -75,12 +75,15 @@ final class ProviderTruth: Sendable {
     private let trace: Trace
     private let callbackDriver: CallbackDriver
     private let accounts: SimulatedAccounts
+    /// Whether results contain long values.
+    let hasContent: Bool
 
     init(
         random: SharedRandom, clock: SimulatedClock, trace: Trace, callbackDriver: CallbackDriver,
-        accounts: SimulatedAccounts
+        accounts: SimulatedAccounts, hasContent: Bool
     ) {
         self.accounts = accounts
+        self.hasContent = hasContent
         self.random = random
         self.clock = clock
         self.trace = trace

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import ProviderCatalog
 import TaskModel
 import TaskTesting
@@ -81,7 +82,7 @@ struct ProviderWords {
         case .succeeded:
             [
                 "success": true, "task_id": .string(record.id), "trace_id": .string("t-\(record.id)"),
-                "data": [["image_url": .string("https://cdn.example/\(record.id).png")]],
+                "data": .array([.object(JSONObject(item(of: record)))]),
             ]
         case .failed:
             [
@@ -89,6 +90,20 @@ struct ProviderWords {
                 "error": ["code": "forbidden", "message": "Moderation."],
             ]
         }
+    }
+
+    private func item(of record: ProviderTruth.Record) -> [(String, JSONValue)] {
+        let url = ("image_url", JSONValue.string("https://cdn.example/\(record.id).png"))
+        return truth.hasContent ? [url, ("b64_json", .string(Self.content(of: record.id)))] : [url]
+    }
+
+    /// Values that are longer are kept in files.
+    static let longestInRecord = 64
+
+    /// A long value of a record, in base64. Several tasks have the same one.
+    static func content(of id: String) -> String {
+        let kind = UInt8(id.utf8.reduce(0) { ($0 + Int($1)) % 3 })
+        return Data([UInt8](repeating: kind, count: 60)).base64EncodedString()
     }
 
     /// A page of the user's list.

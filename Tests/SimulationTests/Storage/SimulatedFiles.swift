@@ -46,6 +46,12 @@ struct SimulatedDownloads: ArtefactDownloads {
         case linksEarly
         /// It reports a file whose object it never links.
         case forgetsObject
+        /// It commits a record before the file of its long value is synced.
+        case commitsBeforeSync
+        /// It removes the file of a long value that another record has.
+        case removesUsedPart
+        /// It leaves files of long values that no record has.
+        case forgetsParts
     }
 
     let world: World
@@ -54,16 +60,24 @@ struct SimulatedDownloads: ArtefactDownloads {
 
     var directory: String { "/artefacts" }
 
-    func prepare(
-        orphans: @Sendable ([String]) async throws(ArtefactFailure) -> [String]
-    ) async throws(ArtefactFailure) {
-        for digest in try await orphans(world.files.nameless) {
+    func prepare(_ records: any ArtefactRecords) async throws(ArtefactFailure) {
+        for digest in try await records.orphans(among: world.files.nameless) {
             try await step("remove \(digest.prefix(4))")
             world.files.remove(digest)
         }
+        guard fault != .forgetsParts else { return }
+        for digest in try await records.orphanParts(among: world.parts.digests) {
+            try await removePart(digest) { () throws(ArtefactFailure) in
+                try await records.orphanParts(among: [digest]).isEmpty
+            } removed: {
+            }
+        }
     }
 
+    func check() async throws(ArtefactFailure) {}
+
     func download(_ request: ArtefactRequest) async throws(ArtefactFailure) -> Artefact.Object {
+        if let content = request.content { return try await link(content, as: request.name) }
         let digest = Self.digest(of: request.url)
         let object = Artefact.Object(sha256: digest, size: 4, mediaType: "image/png", name: request.name + ".png")
         try await step("download \(request.url)")
@@ -90,12 +104,35 @@ struct SimulatedDownloads: ArtefactDownloads {
         return object
     }
 
+    /// Makes the content of a record a file with a name.
+    private func link(_ digest: String, as name: String) async throws(ArtefactFailure) -> Artefact.Object {
+        try await step("link content \(digest.prefix(4))")
+        guard world.parts.isSynced(digest) else { throw .later("The file of the record is missing.") }
+        world.files.link(digest, isWhole: true)
+        world.files.name(digest)
+        return Artefact.Object(sha256: digest, size: 60, mediaType: "image/png", name: name + ".png")
+    }
+
     func forget(_ id: Artefact.ID) {}
 
     func settle(_ object: Artefact.Object) {}
 
+    func removePart(
+        _ sha256: String, isUsed: @Sendable () async throws(ArtefactFailure) -> Bool,
+        removed: @Sendable () async throws(ArtefactFailure) -> Void
+    ) async throws(ArtefactFailure) {
+        if fault == .forgetsParts { return try await removed() }
+        guard world.parts.beginRemoval(sha256) else { throw .later("Its record is just being written.") }
+        defer { world.parts.endRemoval(sha256) }
+        if try await isUsed(), fault != .removesUsedPart { return }
+        try await step("remove part \(sha256.prefix(4))")
+        world.parts.remove(sha256)
+        try await removed()
+    }
+
     func remove(
-        _ object: Artefact.Object, isUsed: @Sendable () async throws(ArtefactFailure) -> Bool
+        _ artefact: Artefact, _ object: Artefact.Object,
+        isUsed: @Sendable () async throws(ArtefactFailure) -> Bool
     ) async throws(ArtefactFailure) {
         try await step("remove the name of \(object.sha256.suffix(4))")
         world.files.unname(object.sha256)
@@ -106,8 +143,8 @@ struct SimulatedDownloads: ArtefactDownloads {
 
     func usage() async throws(ArtefactFailure) -> (used: Int64, quota: Int64) { (0, 0) }
 
-    func file(of sha256: String) -> (path: String, exists: Bool) {
-        ("/artefacts/objects/\(sha256)", world.files.contains(sha256))
+    func file(of sha256: String) throws(ArtefactFailure) -> String? {
+        world.files.contains(sha256) ? "/artefacts/objects/\(sha256)" : nil
     }
 
     /// Lets the director interrupt; a dead daemon does nothing more.

@@ -55,6 +55,8 @@ enum Action: Sendable {
     case recordFates
     /// An agent makes a call.
     case call(AgentCall)
+    /// A client reads the stream of events.
+    case follow(Follower)
     /// A daemon that only seemed dead delivers a reply.
     case bringReply(LateReply)
 
@@ -77,6 +79,7 @@ enum Action: Sendable {
         case .pass(let attempt): "program passes \(attempt.number)"
         case .recordFates: "gateway records"
         case .call(let call): call.words
+        case .follow: "client follows"
         case .bringReply(let late): "late reply to attempt \(late.attempt ?? 0) of \(late.task)"
         }
     }
@@ -112,6 +115,7 @@ enum Action: Sendable {
         case .recordFates:
             do throws(TaskStoreError) { _ = try await daemon.fateRecorder.step() } catch { throw .store(error) }
         case .call(let call): return try await call.perform(on: daemon)
+        case .follow(let follower): try await follower.read(from: daemon.streams)
         case .bringReply(let late): await daemon.take(late)
         }
         return nil

@@ -68,6 +68,7 @@ struct DaemonIncarnation: Sendable {
     let copyReason: String?
     let callbacks: CallbackReceiver
     let gateway: GatewayService
+    let streams: EventStreams
     let fateRecorder: FateRecorder
     let loops: [Loop]
     private let submitter: Submitter
@@ -113,14 +114,17 @@ struct DaemonIncarnation: Sendable {
                     name: "life \(number)", token: LeaseToken(UInt128(world.seed) << 64 | UInt128(number))),
                 witness: mutant?.trustsCopies == true
                     ? nil : SimulatedWitness.Writer(witness: witness, world: world) { stopFlag.isDead },
-                tampering: mutant?.tampering), settings: settings.view(\.self), version: settings.version,
+                files: world.keepsParts
+                    ? SimulatedRecordFiles(world: world, fault: mutant?.downloads) { stopFlag.isDead } : nil,
+                longestInRecord: ProviderWords.longestInRecord, tampering: mutant?.tampering),
+            settings: settings.view(\.self), version: settings.version,
             transport: mutant?.wrap(upstream) ?? upstream,
             accounts: { [accounts = world.accounts] _ in
                 let names = accounts.configured
                 return names.prefix(mutant?.usesOneAccount ?? false ? 1 : names.count).map { Account($0) }
             },
             callbacksAt: world.usesCallbacks ? CallbackDriver.publicURL : nil,
-            downloads: world.fetchesFiles
+            downloads: world.fetchesFiles || world.keepsParts
                 ? SimulatedDownloads(world: world, fault: mutant?.downloads) { stopFlag.isDead } : nil,
             sender: SimulatedSender(world: world) { stopFlag.isDead },
             time: world.clock,
@@ -144,6 +148,7 @@ struct DaemonIncarnation: Sendable {
         copyReason = try await engine.restores.report()?.mode.reason
         callbacks = engine.callbacks
         gateway = engine.gateway
+        streams = engine.streams
         fateRecorder = engine.fateRecorder
         submitter = engine.submitter.worker
         loops =

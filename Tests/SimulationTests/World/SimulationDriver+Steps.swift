@@ -46,6 +46,9 @@ extension SimulationDriver {
         {
             await act(.call(call), &group)
         }
+        if let follower = world.follower, daemon != nil, !isFollowing, follower.wantsToRead {
+            await act(.follow(follower), &group)
+        }
         if random.happens(faults.foreignTasks), let intent = random.pick(clients.intents) {
             // The additional member distinguishes it from the clients' requests.
             var body = intent.submission.request
@@ -352,6 +355,7 @@ extension SimulationDriver {
                     advance(60_000)
                     return nil
                 }
+                if let action = try lastFileOrStreamAction() { return action }
                 return lastRetentionAction()
             }
             return nil
@@ -361,6 +365,22 @@ extension SimulationDriver {
         // A decision about one task may help the others, which are looked up again first.
         quietSince = world.clock.steady
         return open.first.map { .resolve($0.id, .giveUp) }
+    }
+
+    /// Waits until no file of a long value is left that no record has, and until the follower has all lines; nil if so.
+    private func lastFileOrStreamAction() throws -> Action??? {
+        if let unused = try audit.unusedParts.first {
+            guard removalsLeft > 0 else { throw Violation(.partsLeave, "no record has \(unused), which is on disk") }
+            removalsLeft -= 1
+            advance(600_000)
+            return .some(nil)
+        }
+        if let follower = world.follower, let missing = audit.unfollowed {
+            guard readsLeft > 0 else { throw Violation(.streamIsWhole, "line \(missing) never came") }
+            readsLeft -= 1
+            return .some(.some(.follow(follower)))
+        }
+        return nil
     }
 
     /// Whether no account is dead, or the others have sent the queue. The dead account then works again.

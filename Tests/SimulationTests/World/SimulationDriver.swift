@@ -49,6 +49,11 @@ final class SimulationDriver {
     var sweepsLeft = 30
     /// How often the fetcher runs after everything has ended.
     var fetchesLeft = 60
+    /// How often the remover runs, and the follower reads, after that.
+    var removalsLeft = 20
+    var readsLeft = 60
+    /// Whether the follower reads at the moment.
+    var isFollowing = false
     /// The intents whose keys were repeated at the end.
     var repeated: Set<Int> = []
     /// The endpoints to resume after the faults.
@@ -64,7 +69,8 @@ final class SimulationDriver {
     init(seed: UInt64, stage: Stage, mutant: Mutant? = nil, tail: Int = 120) throws {
         world = World(
             seed: seed, stage: stage, tail: tail, habit: mutant?.habit, severalAccounts: mutant.map(\.needsAccounts),
-            notifies: mutant?.needsNotifications == true ? true : nil)
+            notifies: mutant?.needsNotifications == true ? true : nil,
+            keepsParts: mutant?.needsParts == true ? true : nil, follows: mutant?.needsFollower == true ? true : nil)
         if mutant?.startsMoved ?? false { world.moveOften() }
         if mutant?.recordsAreLate ?? false { world.listLate() }
         if mutant?.clockJumps ?? false { world.jumpOften() }
@@ -143,12 +149,17 @@ final class SimulationDriver {
                 let result = try end.get()
                 // Requests that the dead daemon left in the network were sent while it lived.
                 if restore == nil { try audit.check(clients) }
-                try await audit.checkResults(in: TaskStore(sqlite))
+                let files = SimulatedRecordFiles(world: world, fault: nil) { false }
+                try await audit.checkResults(in: TaskStore(sqlite, files: files), mayLackParts: restore != nil)
                 // The provider sends callbacks during the downtime, and they fail.
                 if case .crashed = result, world.usesCallbacks {
                     world.callbackDriver.lose(until: world.clock.steady + Int64(world.random.integer(in: 0...20_000)))
                 }
-                if case .crashed = result { try disk.crash(losingLog: mutant?.losesLog ?? false) }
+                if case .crashed = result {
+                    try disk.crash(losingLog: mutant?.losesLog ?? false)
+                    world.parts.crash()
+                    world.follower?.disconnect()
+                }
                 try sqlite.close()
                 return .success(result)
             } catch {
@@ -175,6 +186,7 @@ final class SimulationDriver {
             }
         }
         clients.agent?.settle(nil)
+        isFollowing = false
         daemon = nil
         loops = []
     }
@@ -279,6 +291,7 @@ final class SimulationDriver {
                 clients.intents[index].answered = id
             }
         }
+        if case .follow = action { isFollowing = false }
         if case .pass(let attempt) = action { settle(attempt, answer) }
         if case .call(let call) = action {
             if case .generate = call.kind, case .success(let id?) = answer { audit.noteGeneration(id.text, clients) }
@@ -352,6 +365,7 @@ final class SimulationDriver {
                 }
             }
         case .call(let call): clients.agent?.call = call
+        case .follow: isFollowing = true
         case .recordFates, .resolve, .misuseKey, .track, .resume, .bringReply, .repeatKey, .pin, .prune: break
         case .copyFile(let digest): audit.copied.insert(digest)
         case .delete(let id): audit.deleted.insert(id)

@@ -46,6 +46,11 @@ final class World: Sendable {
     let fetchesFiles: Bool
     /// Decides about downloads that fail. It is separate, so that it does not change other histories.
     private let downloadRandom: SharedRandom
+    /// Whether the provider's records contain long values, which are kept in files; in one history of 32.
+    let keepsParts: Bool
+    let parts = SimulatedParts()
+    /// A client that follows the stream; in one history of 32. It has a random generator of its own.
+    let follower: Follower?
     /// Whether a destination is notified; in one history of five.
     let notifies: Bool
     /// Has its own random generator, so that it does not change other histories.
@@ -70,10 +75,11 @@ final class World: Sendable {
         var isClockSet = false
     }
 
-    /// `severalAccounts` says whether the history has more than one, `notifies` whether it has a destination; nil draws it.
+    /// `severalAccounts` says whether the history has more than one, `notifies` whether it has a destination, `keepsParts`
+    /// whether records have long values, `follows` whether a client follows the stream; nil draws it.
     init(
         seed: UInt64, stage: Stage, tail: Int, habit forced: EchoHabit? = nil, severalAccounts: Bool? = nil,
-        notifies: Bool? = nil
+        notifies: Bool? = nil, keepsParts: Bool? = nil, follows: Bool? = nil
     ) {
         self.seed = seed
         catalog = stage.catalog
@@ -93,8 +99,12 @@ final class World: Sendable {
             : PollingPolicy()
         callbackDriver = CallbackDriver(random: SharedRandom(seed: seed ^ 0x5851_f42d_4c95_7f2d), clock: clock)
         accounts = SimulatedAccounts(seed: seed, areSeveral: severalAccounts)
+        self.keepsParts = keepsParts ?? (seed % 32 == 5)
+        follower =
+            follows ?? (seed % 32 == 21) ? Follower(random: SharedRandom(seed: seed ^ 0x1f83_d9ab_fb41_bd6b)) : nil
         truth = ProviderTruth(
-            random: random, clock: clock, trace: trace, callbackDriver: callbackDriver, accounts: accounts)
+            random: random, clock: clock, trace: trace, callbackDriver: callbackDriver, accounts: accounts,
+            hasContent: self.keepsParts)
         commitRandom = SharedRandom(seed: seed ^ 0x2545_f491_4f6c_dd1d)
         retention = Self.retention(ofSeed: seed)
         fetchesFiles = seed % 6 == 4 || seed % 12 == 9
