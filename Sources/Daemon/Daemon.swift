@@ -190,6 +190,9 @@ package enum Daemon {
             version: version, pid: Int(getpid()), startedAt: time.now(), socketPath: settings.socketPath,
             stateDirectory: settings.stateDirectory, callbackAddress: settings.callbacks.listen?.description,
             gatewayURL: settings.gateway.url)
+        let examiner = Examiner(
+            configuration: configuration, flags: flags, environment: environment, engine: engine, time: time,
+            group: group)
         let shares = connections(settings.maxStreams, logger: logger)
         let socket = SocketSupervisor(path: settings.socketPath, time: time, logger: logger) { () throws(DaemonError) in
             try prepareSocket(settings.socketPath, logger: logger)
@@ -198,7 +201,7 @@ package enum Daemon {
                 service: engine.service, endpoints: engine.endpoints, restores: engine.restores,
                 retention: engine.retention, notifications: engine.notifications, streams: engine.streams,
                 artefacts: engine.artefacts, gateway: engine.gateway, metrics: engine.metrics, settings: reloader,
-                facts: facts, time: time, eventLoopGroup: group,
+                facts: facts, examine: examiner.findings, time: time, eventLoopGroup: group,
                 logger: logger,
                 connections: shares.connections, maxStreams: shares.streams
             ) {

@@ -55,7 +55,7 @@ package enum LocalAPI {
         service: TaskService, endpoints: EndpointService, restores: RestoreService, retention: RetentionService,
         notifications: NotificationService, streams: EventStreams, artefacts: ArtefactService? = nil,
         gateway: GatewayService, metrics: MetricsService, settings: any SettingsReloading, facts: DaemonFacts,
-        time: any TimeSource, eventLoopGroup: any EventLoopGroup,
+        examine: @escaping @Sendable () async -> [Finding], time: any TimeSource, eventLoopGroup: any EventLoopGroup,
         logger: Logger, connections: Int = maxConnections, maxStreams: Int = LocalAPI.maxStreams,
         onRunning: @escaping @Sendable () async -> Void
     ) -> some Service {
@@ -70,7 +70,7 @@ package enum LocalAPI {
                 streams: StreamRoutes(
                     service: service, streams: streams, limit: maxStreams, connections: connections),
                 artefacts: artefacts, gateway: gateway, metrics: metrics, settings: settings, facts: facts,
-                time: time),
+                examine: examine, time: time),
             server: http,
             configuration: ApplicationConfiguration(
                 address: .unixDomainSocket(path: facts.socketPath), serverName: "pollux/\(facts.version)",
@@ -93,7 +93,7 @@ package enum LocalAPI {
         service: TaskService, endpoints: EndpointService, restores: RestoreService, retention: RetentionService,
         notifications: NotificationService, streams: StreamRoutes, artefacts: ArtefactService? = nil,
         gateway: GatewayService, metrics: MetricsService, settings: any SettingsReloading, facts: DaemonFacts,
-        time: any TimeSource,
+        examine: @escaping @Sendable () async -> [Finding], time: any TimeSource,
         bodies: ByteBudget = ByteBudget(capacity: maxBodyBytesAtOnce)
     ) -> Router<APIContext> {
         let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
@@ -110,6 +110,7 @@ package enum LocalAPI {
         streams.add(to: router)
         GatewayRoutes(gateway: gateway, address: facts.gatewayURL).add(to: router)
         MetricsRoutes(metrics: metrics, facts: facts).add(to: router)
+        DoctorRoutes(examine: examine).add(to: router)
         DaemonRoutes(
             endpoints: endpoints, artefacts: artefacts, notifications: notifications, settings: settings, facts: facts,
             time: time

@@ -228,6 +228,11 @@ extension LocalAPIClient {
             timeout: .seconds(6 * 3_600))
     }
 
+    /// Has the daemon check itself and its surroundings. Providers and receivers may be slow.
+    package func doctor() async throws(LocalAPIClientError) -> Answer<DoctorDocument> {
+        try await send(.POST, LocalAPIRoute.doctor.path(), timeout: .seconds(600))
+    }
+
     /// The destinations of notifications.
     package func destinations() async throws(LocalAPIClientError) -> Answer<DestinationPage> {
         try await send(.GET, LocalAPIRoute.notifications.path())

@@ -25,6 +25,7 @@ package enum LocalAPIRoute: String, Sendable, CaseIterable {
     case restore = "/v1/restore"
     case status = "/v1/status"
     case backup = "/v1/backup"
+    case doctor = "/v1/doctor"
     case reload = "/v1/reload"
     case prune = "/v1/prune"
     case notifications = "/v1/notifications"

@@ -71,6 +71,24 @@ package struct SQLiteDriver: StoreDriver {
         }
     }
 
+    /// Checks all of a database that no daemon uses, and changes nothing; false if there is none and never was one.
+    package static func examine(path: String) async throws(TaskStoreError) -> Bool {
+        let mark = GenerationMark(of: path)
+        guard FileManager.default.fileExists(atPath: path) || mark.exists else { return false }
+        let isWhole: Bool
+        do throws(any Error) {
+            let generation = try DatabaseFile.prepare(path, mark: mark, mayBegin: false)
+            let (connection, isChecked) = try DatabaseFile.check(
+                path, generation: generation, mark: mark, configuration: DatabaseFile.configuration)
+            try connection.close()
+            isWhole = isChecked
+        } catch {
+            throw TaskStoreError(translating: error)
+        }
+        try await PageCheck(path: path, configuration: DatabaseFile.configuration, isDone: isWhole).run()
+        return true
+    }
+
     /// Closes the file after the write and the long reads in progress. The connection of a short read closes after it.
     ///
     /// The write-ahead log is copied into the file first, so that the file alone is a complete backup. SQLite does this

@@ -28,6 +28,8 @@ package struct TaskEngine: Sendable {
     package let fateRecorder: FateRecorder
     /// Collects the metrics.
     package let metrics: MetricsService
+    /// Checks what the daemon works with.
+    package let examination: EngineExamination
     /// Recovers the state at a start. It must run before the loops.
     package let recovery: StartupRecovery
     /// Sends queued tasks.
@@ -59,7 +61,8 @@ package struct TaskEngine: Sendable {
     ///
     /// `version` grows with every replacement of the settings or the tokens. `accounts` returns the current accounts of
     /// a provider, at least one. `isHeld` holds back all paid requests until a person resumes them. Callbacks are off
-    /// without a `publicURL`. `metrics` counts from the start of the process. `passed` is called at the points at which tests kill the daemon.
+    /// without a `publicURL`. `metrics` counts from the start of the process. `passed` is called at the points at which
+    /// tests kill the daemon.
     package init(
         store: TaskStore, settings: Current<EngineSettings>, version: Current<Int> = Current(always: 0),
         transport: any UpstreamTransport, accounts: @escaping @Sendable (ProviderName) -> [Account],
@@ -204,6 +207,10 @@ package struct TaskEngine: Sendable {
         self.metrics = MetricsService(
             metrics: metrics, store: store, catalog: catalog, breakers: breakers, unrecognised: unrecognised,
             notifications: notifications, artefacts: artefacts, time: time)
+        examination = EngineExamination(
+            store: store, catalog: catalog, hold: hold,
+            accounts: AccountExamination(admission: admission, sender: queries, time: time),
+            notifications: notifications, capture: settings.view(\.artefacts), artefacts: artefacts)
         reconciler = loop(
             Reconciler(
                 store: store, catalog: catalog, admission: admission, search: search, starts: starts, lookups: lookups,

@@ -38,7 +38,8 @@ struct Pollux: AsyncParsableCommand {
             CommandGroup(
                 name: "Daemon",
                 subcommands: [
-                    ServeCommand.self, StatusCommand.self, ReloadCommand.self, BackupCommand.self, RestoreCommand.self,
+                    ServeCommand.self, StatusCommand.self, DoctorCommand.self, ReloadCommand.self, BackupCommand.self,
+                    RestoreCommand.self,
                     PruneCommand.self, NotificationsCommand.self, GatewayCommand.self, MCPCommand.self,
                     SandboxCommand.self,
                 ]),

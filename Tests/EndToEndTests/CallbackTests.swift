@@ -137,7 +137,7 @@ extension EndToEnd {
 }
 
 /// A port of this machine that is currently free.
-private func freePort() throws -> Int { try Occupied().port }
+func freePort() throws -> Int { try Occupied().port }
 
 /// A port that stays in use while this object exists.
 private final class Occupied {

@@ -128,6 +128,10 @@ private struct DocumentForm: Sendable {
             try BackupDocument(json: $0).json
         },
         DocumentForm(
+            "doctor",
+            #"{"troubles":1,"checks":[{"check":"clock","subject":"p","result":"trouble","message":"It is late."}]}"#
+        ) { try DoctorDocument(json: $0).json },
+        DocumentForm(
             "reload", #"{"settings":{"digest":"d","loaded_at":"t"},"changed":["a.b","c"],"warnings":["W."]}"#
         ) { try ReloadDocument(json: $0).json },
         DocumentForm(

@@ -44,6 +44,8 @@ import VerbatimJSON
         #expect(fields(of: "Backup") == BackupDocument().json.object?.names)
         #expect(fields(of: "Gateway") == GatewayDocument().json.object?.names)
         #expect(fields(of: "GatewayToken") == GatewayTokenDocument().json.object?.names)
+        #expect(fields(of: "Doctor") == DoctorDocument().json.object?.names)
+        #expect(fields(of: "DoctorCheck") == DoctorDocument.Check().json.object?.names)
         #expect(fields(of: "Reload") == ReloadDocument().json.object?.names)
         #expect(fields(of: "Settings") == SettingsDocument().json.object?.names)
         #expect(document.value(at: try pointer("/components/schemas/Task/required"))?.array?.count == 37)

@@ -57,6 +57,7 @@ struct APIHarness: Sendable {
             retention: engine.retention, notifications: engine.notifications,
             streams: StreamRoutes(service: engine.service, streams: engine.streams, limit: maxStreams),
             gateway: engine.gateway, metrics: engine.metrics, settings: settings, facts: facts,
+            examine: { [Finding(.disk, "/state", .trouble, "It is full."), Finding(.clock, .ok, "It is right.")] },
             time: StoppedClock(), bodies: bodies)
         try await Application(router: router).test(.router) { client in
             try await body(APIHarness(client: client, engine: engine, store: store))

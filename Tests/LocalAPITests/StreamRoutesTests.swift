@@ -28,7 +28,7 @@ import VerbatimJSON
                 gateway: api.engine.gateway, metrics: api.engine.metrics, settings: UnchangedSettings(),
                 facts: DaemonFacts(
                     version: "1.2.3", pid: 42, startedAt: APIHarness.start, socketPath: path, stateDirectory: "/state"),
-                time: ManualTimeSource(), eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
+                examine: { [] }, time: ManualTimeSource(), eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
                 logger: logger,
                 connections: connections, maxStreams: maxStreams
             ) { isRunning.finish() }

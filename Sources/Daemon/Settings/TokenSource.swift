@@ -28,7 +28,8 @@ struct TokenSource {
         }
         let attributes = try? FileManager.default.attributesOfItem(atPath: path)
         if let mode = attributes?[.posixPermissions] as? Int, mode & 0o077 != 0 {
-            settings.warnings.append("Other users can read the token file \(path). Run `chmod 600` on it.")
+            settings.warnings.append(
+                "Other users can read the token file \(path), and pay with it. Run `chmod 600` on it.")
         }
         return try checked(text, from: "The token file \(path)")
     }

@@ -8,7 +8,8 @@ extension LocalAPIRoute {
     package var methods: [HTTPRequest.Method] {
         switch self {
         case .tasks, .restore: [.get, .post]
-        case .adopt, .cancel, .collect, .reopen, .retry, .resolve, .pause, .resume, .resumeAll, .backup, .reload,
+        case .adopt, .cancel, .collect, .reopen, .retry, .resolve, .pause, .resume, .resumeAll, .backup, .doctor,
+            .reload,
             .prune,
             .pin, .unpin, .delete, .fetchResults, .replay, .testDestination, .gatewayTokens, .gatewayTokenRemoval:
             [.post]
