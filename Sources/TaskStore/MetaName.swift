@@ -46,4 +46,6 @@ package enum MetaName: String, Sendable {
     case artefactPlace = "artefact_place"
     /// The ``LogEpoch``.
     case logEpoch = "log_epoch"
+    /// When the providers' lists were last compared with the tasks as the settings say, in milliseconds.
+    case reconciledAt = "reconciled_at"
 }

@@ -39,7 +39,7 @@ struct Pollux: AsyncParsableCommand {
                 name: "Daemon",
                 subcommands: [
                     ServeCommand.self, StatusCommand.self, ReloadCommand.self, BackupCommand.self, RestoreCommand.self,
-                    PruneCommand.self, NotificationsCommand.self, GatewayCommand.self, MCPCommand.self,
+                    ReconcileCommand.self, PruneCommand.self, NotificationsCommand.self, GatewayCommand.self, MCPCommand.self,
                     SandboxCommand.self,
                 ]),
         ])

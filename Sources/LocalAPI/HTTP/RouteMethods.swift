@@ -9,7 +9,7 @@ extension LocalAPIRoute {
         switch self {
         case .tasks, .restore: [.get, .post]
         case .adopt, .cancel, .collect, .reopen, .retry, .resolve, .pause, .resume, .resumeAll, .backup, .reload,
-            .prune,
+            .prune, .reconcile,
             .pin, .unpin, .delete, .fetchResults, .replay, .testDestination, .gatewayTokens, .gatewayTokenRemoval:
             [.post]
         case .artefact, .task, .events, .stream, .endpoints, .endpoint, .status, .health, .readiness, .description,

@@ -108,6 +108,7 @@ final class Audit {
             (tasks, events, givenUp) = try view.read(after: lastSequence)
             self.version = version
             try checkRemoval(since: before.tasks, before.givenUp)
+            try checkTracked(since: before.tasks)
             if world.fetchesFiles { try checkFiles() }
             let readings = Dictionary(uniqueKeysWithValues: before.givenUp.map { ($0.attempt, $0.readings) })
             for given in givenUp where given.readings > readings[given.attempt, default: 0] {
@@ -118,6 +119,7 @@ final class Audit {
         try replay(events, rows: rows, clients: clients)
         if world.notifies { try checkNotifications(events) }
         try checkClients(clients, rows: rows)
+        try checkComparisons()
         try checkPayments(rows: rows)
         try checkOutcomes(clients)
         try checkPace()

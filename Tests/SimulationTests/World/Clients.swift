@@ -55,8 +55,13 @@ enum Action: Sendable {
     case recordFates
     /// An agent makes a call.
     case call(AgentCall)
+    /// A person compares the provider's lists with the tasks, and perhaps tracks what no task has.
+    case reconcile(adopts: Bool)
     /// A daemon that only seemed dead delivers a reply.
     case bringReply(LateReply)
+
+    /// The name of the simulated task that compares lists with tasks.
+    static let reconciling = "person reconciles"
 
     /// The action in the trace.
     var words: String {
@@ -77,6 +82,7 @@ enum Action: Sendable {
         case .pass(let attempt): "program passes \(attempt.number)"
         case .recordFates: "gateway records"
         case .call(let call): call.words
+        case .reconcile(let adopts): "\(Self.reconciling)\(adopts ? " and adopts" : "")"
         case .bringReply(let late): "late reply to attempt \(late.attempt ?? 0) of \(late.task)"
         }
     }
@@ -112,6 +118,9 @@ enum Action: Sendable {
         case .recordFates:
             do throws(TaskStoreError) { _ = try await daemon.fateRecorder.step() } catch { throw .store(error) }
         case .call(let call): return try await call.perform(on: daemon)
+        case .reconcile(let adopts):
+            let began = daemon.world.clock.providerNow
+            daemon.world.comparisons.note(try await daemon.reconciliation.run(adopts: adopts), began: began)
         case .bringReply(let late): await daemon.take(late)
         }
         return nil

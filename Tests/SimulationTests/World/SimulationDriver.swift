@@ -51,6 +51,8 @@ final class SimulationDriver {
     var fetchesLeft = 60
     /// The intents whose keys were repeated at the end.
     var repeated: Set<Int> = []
+    /// Whether the lists were compared with the tasks after everything had ended.
+    var hasReconciled = false
     /// The endpoints to resume after the faults.
     var toResume: [String] = []
     /// A copy that a person has made.
@@ -64,7 +66,7 @@ final class SimulationDriver {
     init(seed: UInt64, stage: Stage, mutant: Mutant? = nil, tail: Int = 120) throws {
         world = World(
             seed: seed, stage: stage, tail: tail, habit: mutant?.habit, severalAccounts: mutant.map(\.needsAccounts),
-            notifies: mutant?.needsNotifications == true ? true : nil)
+            notifies: mutant?.needsNotifications == true ? true : nil, reconciles: mutant.map(\.reconciles))
         if mutant?.startsMoved ?? false { world.moveOften() }
         if mutant?.recordsAreLate ?? false { world.listLate() }
         if mutant?.clockJumps ?? false { world.jumpOften() }
@@ -352,7 +354,7 @@ final class SimulationDriver {
                 }
             }
         case .call(let call): clients.agent?.call = call
-        case .recordFates, .resolve, .misuseKey, .track, .resume, .bringReply, .repeatKey, .pin, .prune: break
+        case .recordFates, .resolve, .misuseKey, .track, .resume, .bringReply, .repeatKey, .pin, .prune, .reconcile: break
         case .copyFile(let digest): audit.copied.insert(digest)
         case .delete(let id): audit.deleted.insert(id)
         }
