@@ -1,4 +1,5 @@
 import Logging
+import ProviderCatalog
 package import TaskModel
 package import TaskStore
 

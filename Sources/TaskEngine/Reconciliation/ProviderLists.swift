@@ -1,6 +1,7 @@
 import Logging
 import ProviderCatalog
 import TaskModel
+import TaskStore
 
 /// Reads providers' own lists of tasks with all accounts, to compare them with the tasks of the store.
 ///

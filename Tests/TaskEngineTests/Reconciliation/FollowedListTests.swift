@@ -111,7 +111,7 @@ import VerbatimJSON
         let (report, paths) = try await report(Self.byAddress) { [item] path, now in
             .json([
                 "results": [item("r-1", 7_200, now), item("before", 200_000, now)],
-                "next": "http://127.0.0.1:1/make?cursor=\(path.count)",
+                "next": .string("http://127.0.0.1:1/make?cursor=\(path.count)"),
             ])
         }
         #expect(paths == ["/make"])
