@@ -126,6 +126,7 @@ struct Configuration: Sendable {
         limits.submissionsPerSecond = settings.submissionsPerSecond
         limits.pollsPerSecond = settings.pollsPerSecond
         limits.absentSpan = hooks.absentSpan ?? limits.absentSpan
+        limits.listedWithin = hooks.listedWithin ?? limits.listedWithin
         limits.steadySpan = hooks.steadySpan ?? limits.steadySpan
         return EngineSettings(
             catalog: providers.catalog, limits: limits,
@@ -133,7 +134,8 @@ struct Configuration: Sendable {
             defaultOnUncertain: settings.onUncertain, callbackSecrets: providers.callbackSecrets,
             redactor: providers.redactor, retention: settings.retention,
             artefacts: settings.artefacts,
-            tokenDigests: providers.tokens.mapValues { Array(SHA256.hash(data: Array($0.utf8)).prefix(12)).base64URL })
+            tokenDigests: providers.tokens.mapValues { Array(SHA256.hash(data: Array($0.utf8)).prefix(12)).base64URL },
+            reconcileInterval: settings.reconcileInterval)
     }
 
     /// Stores what it changes for lost attempts. Do so before it is in force.

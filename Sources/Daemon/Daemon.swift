@@ -199,9 +199,10 @@ package enum Daemon {
         } server: { onRunning in
             LocalAPI.server(
                 service: engine.service, endpoints: engine.endpoints, restores: engine.restores,
-                retention: engine.retention, notifications: engine.notifications, streams: engine.streams,
-                artefacts: engine.artefacts, gateway: engine.gateway, metrics: engine.metrics, settings: reloader,
-                facts: facts, examine: examiner.findings, time: time, eventLoopGroup: group,
+                reconciliation: engine.reconciliation, retention: engine.retention,
+                notifications: engine.notifications, streams: engine.streams, artefacts: engine.artefacts,
+                gateway: engine.gateway, metrics: engine.metrics, settings: reloader, facts: facts,
+                examine: examiner.findings, time: time, eventLoopGroup: group,
                 logger: logger,
                 connections: shares.connections, maxStreams: shares.streams
             ) {

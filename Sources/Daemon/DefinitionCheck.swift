@@ -32,7 +32,8 @@ package struct DefinitionCheck {
         for endpoint in own {
             lines.append("  \(endpoint.name)" + (endpoint.summary.map { "  \($0)" } ?? ""))
             if endpoint.needsPersonWhenUncertain {
-                lines.append("    no list of tasks: a submission whose reply is lost waits for a person")
+                let list = endpoint.inventory == nil ? "no list of tasks" : "a list of ids only"
+                lines.append("    \(list): a submission whose reply is lost waits for a person")
             }
         }
         return lines

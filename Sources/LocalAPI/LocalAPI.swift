@@ -52,10 +52,11 @@ package enum LocalAPI {
     /// The caller must hold the lock of the socket, because the server removes any file at its path. `onRunning` is called
     /// once the socket accepts connections.
     package static func server(
-        service: TaskService, endpoints: EndpointService, restores: RestoreService, retention: RetentionService,
-        notifications: NotificationService, streams: EventStreams, artefacts: ArtefactService? = nil,
-        gateway: GatewayService, metrics: MetricsService, settings: any SettingsReloading, facts: DaemonFacts,
-        examine: @escaping @Sendable () async -> [Finding], time: any TimeSource, eventLoopGroup: any EventLoopGroup,
+        service: TaskService, endpoints: EndpointService, restores: RestoreService, reconciliation: ReconcileService,
+        retention: RetentionService, notifications: NotificationService, streams: EventStreams,
+        artefacts: ArtefactService? = nil, gateway: GatewayService, metrics: MetricsService,
+        settings: any SettingsReloading, facts: DaemonFacts, examine: @escaping @Sendable () async -> [Finding],
+        time: any TimeSource, eventLoopGroup: any EventLoopGroup,
         logger: Logger, connections: Int = maxConnections, maxStreams: Int = LocalAPI.maxStreams,
         onRunning: @escaping @Sendable () async -> Void
     ) -> some Service {
@@ -65,8 +66,8 @@ package enum LocalAPI {
         quiet.logLevel = max(logger.logLevel, .warning)
         let application = Application(
             router: router(
-                service: service, endpoints: endpoints, restores: restores, retention: retention,
-                notifications: notifications,
+                service: service, endpoints: endpoints, restores: restores, reconciliation: reconciliation,
+                retention: retention, notifications: notifications,
                 streams: StreamRoutes(
                     service: service, streams: streams, limit: maxStreams, connections: connections),
                 artefacts: artefacts, gateway: gateway, metrics: metrics, settings: settings, facts: facts,
@@ -90,10 +91,11 @@ package enum LocalAPI {
 
     /// Creates the router with all routes. Tests use it without a socket.
     package static func router(
-        service: TaskService, endpoints: EndpointService, restores: RestoreService, retention: RetentionService,
-        notifications: NotificationService, streams: StreamRoutes, artefacts: ArtefactService? = nil,
-        gateway: GatewayService, metrics: MetricsService, settings: any SettingsReloading, facts: DaemonFacts,
-        examine: @escaping @Sendable () async -> [Finding], time: any TimeSource,
+        service: TaskService, endpoints: EndpointService, restores: RestoreService, reconciliation: ReconcileService,
+        retention: RetentionService, notifications: NotificationService, streams: StreamRoutes,
+        artefacts: ArtefactService? = nil, gateway: GatewayService, metrics: MetricsService,
+        settings: any SettingsReloading, facts: DaemonFacts, examine: @escaping @Sendable () async -> [Finding],
+        time: any TimeSource,
         bodies: ByteBudget = ByteBudget(capacity: maxBodyBytesAtOnce)
     ) -> Router<APIContext> {
         let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
@@ -104,6 +106,7 @@ package enum LocalAPI {
         TaskActionRoutes(service: service).add(to: router)
         EndpointRoutes(endpoints: endpoints).add(to: router)
         RestoreRoutes(restores: restores).add(to: router)
+        ReconcileRoutes(reconciliation: reconciliation).add(to: router)
         ArtefactRoutes(service: service, artefacts: artefacts).add(to: router)
         RetentionRoutes(service: service, retention: retention).add(to: router)
         NotificationRoutes(service: service, notifications: notifications).add(to: router)

@@ -204,6 +204,13 @@ extension LocalAPIClient {
         try await post(LocalAPIRoute.restore.path(), decision.json)
     }
 
+    /// Compares the providers' lists with the tasks. Long lists take minutes.
+    package func reconcile(
+        _ request: ReconcileRequestDocument
+    ) async throws(LocalAPIClientError) -> Answer<ReconcileDocument> {
+        try await send(.POST, LocalAPIRoute.reconcile.path(), body: request.json, timeout: .seconds(6 * 3_600))
+    }
+
     /// The state of the daemon.
     package func status() async throws(LocalAPIClientError) -> Answer<StatusDocument> {
         try await send(.GET, LocalAPIRoute.status.path())

@@ -23,6 +23,7 @@ package enum LocalAPIRoute: String, Sendable, CaseIterable {
     case resume = "/v1/endpoints/{service}/{operation}/resume"
     case resumeAll = "/v1/resume"
     case restore = "/v1/restore"
+    case reconcile = "/v1/reconcile"
     case status = "/v1/status"
     case backup = "/v1/backup"
     case doctor = "/v1/doctor"

@@ -53,7 +53,7 @@ package struct Sender: NotificationSender {
             return await postToOwn(body, notification, policy)
         case .callbacks: return await postToOwn(body, notification, .loopback)
         case .program(let arguments):
-            let task = json["data"]?["task"] ?? [:]
+            let task = json["data"]?["task"] ?? (notification.detail.map { .object($0) } ?? [:])
             return await programs.run(arguments, with: task.utf8, about: notification)
         }
     }

@@ -46,7 +46,7 @@ extension SQLiteTransaction {
                     sql: """
                         SELECT destination, sequence, task.id, type, at_ms, delivery.attempts, next_at_ms, tried_at_ms,
                           is_dead, status, reason, answer, task.notify
-                        FROM delivery JOIN task USING (task_key) WHERE \(condition)
+                        FROM delivery LEFT JOIN task USING (task_key) WHERE \(condition)
                         """), binding: values)
         }
         switch query {
@@ -71,18 +71,25 @@ extension SQLiteTransaction {
 
     func put(_ deliveries: [DeliveryRow]) throws {
         for row in deliveries {
+            // Nothing is stored about a task that was removed meanwhile.
+            let marks = repeatElement("?", count: 11).joined(separator: ", ")
+            let source =
+                row.task == nil ? "VALUES (\(marks), NULL)" : "SELECT \(marks), task_key FROM task WHERE id = ?"
+            let id = row.task.map { [ColumnValue.text($0.text)] } ?? []
+            let values: [ColumnValue] = [
+                .text(row.destination.text), .integer(row.sequence), .text(row.type.text),
+                ColumnValue(row.at), ColumnValue(row.attempts), ColumnValue(row.nextAt), ColumnValue(row.triedAt),
+                ColumnValue(row.isDead), ColumnValue(row.failure?.status), ColumnValue(row.failure?.reason),
+                ColumnValue(row.failure?.answer),
+            ]
             try db.cachedStatement(
                 sql: """
                     INSERT OR REPLACE INTO delivery (
-                      destination, sequence, task_key, type, at_ms, attempts, next_at_ms, tried_at_ms, is_dead, status,
-                      reason, answer)
-                    SELECT ?, ?, task_key, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM task WHERE id = ?
+                      destination, sequence, type, at_ms, attempts, next_at_ms, tried_at_ms, is_dead, status, reason,
+                      answer, task_key)
+                    \(source)
                     """
-            ).execute(
-                binding: .text(row.destination.text), .integer(row.sequence), .text(row.type.text),
-                ColumnValue(row.at), ColumnValue(row.attempts), ColumnValue(row.nextAt), ColumnValue(row.triedAt),
-                ColumnValue(row.isDead), ColumnValue(row.failure?.status), ColumnValue(row.failure?.reason),
-                ColumnValue(row.failure?.answer), .text(row.task.text))
+            ).execute(binding: values + id)
         }
     }
 
@@ -142,11 +149,13 @@ extension DestinationRow: ColumnDecodable {
 extension DeliveryRow: ColumnDecodable {
     init(_ next: inout ColumnReader) throws {
         let (destination, sequence): (DestinationName, Int64) = (try next.destination(), next())
-        guard let task = next.taskID(), let type = NotificationType(next()) else {
+        let task = (next.optional() as String?).map { TaskID($0) }
+        guard let type = NotificationType(next()), task != .some(nil) else {
             throw TaskStoreError.damaged("a delivery to \(destination) cannot be read")
         }
         self.init(
-            destination: destination, sequence: sequence, task: task, type: type, at: Timestamp(milliseconds: next()))
+            destination: destination, sequence: sequence, task: task ?? nil, type: type,
+            at: Timestamp(milliseconds: next()))
         attempts = next()
         nextAt = next.time()
         triedAt = next.time()

@@ -25,6 +25,15 @@ extension SQLiteTransaction {
         }
     }
 
+    func tasks(of endpoint: EndpointName, before key: Int64, limit: Int) throws -> [TaskRow] {
+        try TaskRow.fetchAll(
+            db.cachedStatement(
+                sql: """
+                    SELECT \(TaskRow.columns) FROM task WHERE endpoint = ? AND task_key < ?
+                    ORDER BY task_key DESC LIMIT ?
+                    """), binding: [.text(endpoint.text), .integer(key), ColumnValue(limit)])
+    }
+
     func events(of task: TaskID?, after sequence: Int64, limit: Int) throws -> [LogRow] {
         guard let task else {
             return try LogRow.fetchAll(

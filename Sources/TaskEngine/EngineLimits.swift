@@ -50,6 +50,9 @@ package struct EngineLimits: Sendable {
     /// over at least this time.
     package var absentReadings = 3
     package var absentSpan: Duration = .seconds(120)
+    /// After this time a task that its provider's complete list lacks is missing there. By the documents, a new task
+    /// may be invisible for a while.
+    package var listedWithin: Duration = .seconds(600)
     /// How often, and over how long, an id must be unknown to the provider before its task counts as lost there. By the
     /// documents, a new task may be invisible for a while.
     package var notFoundBeforeLost = 5

@@ -22,6 +22,8 @@ package struct EngineSettings: Sendable {
     package var tokenDigests: [ProviderAccount: String]
     /// Who is notified of what happens to tasks.
     package var destinations: [Destination]
+    /// The time between two comparisons of the providers' lists with the tasks; nil if there are none.
+    package var reconcileInterval: Duration?
 
     package init(
         catalog: ProviderCatalog, limits: EngineLimits = EngineLimits(), polling: PollingPolicy = PollingPolicy(),
@@ -29,7 +31,7 @@ package struct EngineSettings: Sendable {
         redactor: SecretRedactor = SecretRedactor(), retention: RetentionPolicy = RetentionPolicy(),
         artefacts: ArtefactSettings = ArtefactSettings(),
         tokenDigests: [ProviderAccount: String] = [:],
-        destinations: [Destination] = []
+        destinations: [Destination] = [], reconcileInterval: Duration? = nil
     ) {
         self.catalog = catalog
         self.limits = limits
@@ -41,6 +43,7 @@ package struct EngineSettings: Sendable {
         self.tokenDigests = tokenDigests
         self.artefacts = artefacts
         self.destinations = destinations
+        self.reconcileInterval = reconcileInterval
     }
 
     /// The same settings after those of the history. A lost attempt may have been sent under a longer timeout, to another base

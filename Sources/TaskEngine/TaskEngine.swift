@@ -16,6 +16,8 @@ package struct TaskEngine: Sendable {
     package let callbacks: CallbackReceiver
     /// Shows and accepts a restore of the database.
     package let restores: RestoreService
+    /// Compares the providers' lists with the tasks.
+    package let reconciliation: ReconcileService
     /// Pins tasks and removes details.
     package let retention: RetentionService
     /// Shows and tests destinations of notifications.
@@ -44,6 +46,8 @@ package struct TaskEngine: Sendable {
     package let sweeper: WorkerLoop<RetentionSweeper>
     /// Sends notifications.
     package let notifier: WorkerLoop<Notifier>
+    /// Compares the providers' lists with the tasks.
+    package let reconcileTimer: WorkerLoop<ReconcileTimer>
     /// Fetches the files of results; nil if there is no place for them.
     package let fetcher: WorkerLoop<ArtefactFetcher>?
     /// Removes files of results; nil if there is no place for them.
@@ -165,8 +169,16 @@ package struct TaskEngine: Sendable {
         restores = RestoreService(
             store: store, hold: hold,
             records: UnownedRecordSearch(
-                store: store, catalog: catalog, limits: fixed, admission: admission, sender: queries, time: time,
-                logger: logger), random: random, wakes: wakes, time: time, logger: logger)
+                store: store, catalog: catalog, limits: fixed, admission: admission,
+                lists: ProviderLists(
+                    admission: admission, sender: queries, limits: fixed, time: time, logger: logger)),
+            random: random, wakes: wakes, time: time, logger: logger)
+        var whole = fixed
+        whole.listPages = ReconcileService.pages
+        reconciliation = ReconcileService(
+            store: store, catalog: catalog, limits: limits, version: version, admission: admission,
+            lists: ProviderLists(admission: admission, sender: queries, limits: whole, time: time, logger: logger),
+            service: service, wakes: wakes, time: time, logger: logger)
         retention = RetentionService(
             store: store, policy: settings.view(\.retention), hold: hold, startCheck: admission.startCheck,
             storage: storage, feed: feed, wakes: wakes, time: time, logger: logger)
@@ -216,6 +228,10 @@ package struct TaskEngine: Sendable {
                 store: store, catalog: catalog, admission: admission, search: search, starts: starts, lookups: lookups,
                 limits: fixed,
                 clock: clock, random: random, wakes: wakes, time: time, logger: logger))
+        reconcileTimer = loop(
+            ReconcileTimer(
+                store: store, service: reconciliation, interval: settings.view(\.reconcileInterval), hold: hold,
+                wakes: wakes, time: time, logger: logger))
         let notFound = NotFoundPolicy(store: store, catalog: catalog, limits: fixed, clock: clock, logger: logger)
         let calls = PollCountBuffer()
         let poller = Poller(
@@ -277,7 +293,7 @@ package struct TaskEngine: Sendable {
     /// The loops, in start order.
     package var loops: [any Service] {
         let loops: [any Service] = [
-            storage, deadlines, reconciler, scheduler, submitter, sweeper, notifier, fateRecorder,
+            storage, deadlines, reconciler, scheduler, submitter, sweeper, notifier, fateRecorder, reconcileTimer,
         ]
         let files: [(any Service)?] = [fetcher, remover]
         return loops + files.compactMap { $0 }

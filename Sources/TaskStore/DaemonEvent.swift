@@ -30,6 +30,9 @@ extension DaemonEvent {
             ]))
     }
 
+    /// The kind of the event that the providers' lists were compared with the tasks.
+    package static let reconciled = "reconciled"
+
     /// The wall clock was set by so much.
     static func clockSet(by jump: Duration, at now: Timestamp) -> DaemonEvent {
         DaemonEvent(

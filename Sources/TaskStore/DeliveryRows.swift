@@ -51,7 +51,8 @@ package struct DeliveryRow: Sendable, Hashable {
     package let destination: DestinationName
     /// The place of the event in the log.
     package let sequence: Int64
-    package let task: TaskID
+    /// The task that it is about; nil if it belongs to none. Those without a task count as of one task.
+    package let task: TaskID?
     package let type: NotificationType
     /// When it happened.
     package let at: Timestamp
@@ -68,7 +69,7 @@ package struct DeliveryRow: Sendable, Hashable {
     package var failure: DeliveryFailure?
 
     package init(
-        destination: DestinationName, sequence: Int64, task: TaskID, type: NotificationType, at: Timestamp
+        destination: DestinationName, sequence: Int64, task: TaskID?, type: NotificationType, at: Timestamp
     ) {
         self.destination = destination
         self.sequence = sequence

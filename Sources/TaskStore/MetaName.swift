@@ -48,4 +48,6 @@ package enum MetaName: String, Sendable {
     case artefactDirectory = "artefact_directory"
     /// The ``LogEpoch``.
     case logEpoch = "log_epoch"
+    /// When the providers' lists were last compared with the tasks as the settings say, in milliseconds.
+    case reconciledAt = "reconciled_at"
 }

@@ -21,6 +21,8 @@ package protocol StoreSnapshot {
     /// The services of accounts that match the query, sorted.
     func services(with what: ServiceQuery) throws -> [AccountService]
 
+    /// Tasks of an endpoint with a smaller key, newest first.
+    func tasks(of endpoint: EndpointName, before key: Int64, limit: Int) throws -> [TaskRow]
     /// Tasks in that state, oldest first.
     func tasks(in state: TaskState, limit: Int) throws -> [TrackedTask]
     /// Open tasks of a service in that state that are due by then, most overdue first, without those excluded.

@@ -110,6 +110,13 @@ extension DeliveryRow {
             destination: destination, sequence: event.sequence, task: event.task, type: type, at: event.entry.at)
     }
 
+    /// The event about the daemon as a whole as one to be delivered; nil if there is no notification about it.
+    package init?(_ event: DaemonEvent, sequence: Int64, to destination: DestinationName) {
+        guard event.kind == DaemonEvent.reconciled else { return nil }
+        self.init(
+            destination: destination, sequence: sequence, task: nil, type: .reconcileFinished, at: event.at)
+    }
+
     /// The same with all its tries before it.
     fileprivate var revived: DeliveryRow {
         var row = DeliveryRow(destination: destination, sequence: sequence, task: task, type: type, at: at)

@@ -39,8 +39,8 @@ struct Pollux: AsyncParsableCommand {
                 name: "Daemon",
                 subcommands: [
                     ServeCommand.self, StatusCommand.self, DoctorCommand.self, ReloadCommand.self, BackupCommand.self,
-                    RestoreCommand.self,
-                    PruneCommand.self, NotificationsCommand.self, GatewayCommand.self, MCPCommand.self,
+                    RestoreCommand.self, ReconcileCommand.self, PruneCommand.self, NotificationsCommand.self,
+                    GatewayCommand.self, MCPCommand.self,
                     SandboxCommand.self,
                 ]),
         ])

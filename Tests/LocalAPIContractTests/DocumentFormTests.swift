@@ -146,6 +146,17 @@ private struct DocumentForm: Sendable {
             #"{"configured":true,"dry_run":true,"complete":false,"tasks":1,"responses":2,"events":3,"idempotency_keys":4,"#
                 + #""stubs":6,"files":7,"file_bytes":8,"bytes":5}"#
         ) { try PruneDocument(json: $0).json },
+        DocumentForm("reconcile", #"{"since":"t","provider":"p","adopt":true}"#) {
+            try ReconcileRequestDocument(json: $0).json
+        },
+        DocumentForm(
+            "reconciled",
+            #"{"since":"t","began":"t","complete":false,"agrees":false,"known":1,"in_flight":2,"orphan_count":3,"#
+                + #""orphans":[{"provider":"p","account":"a","remote_id":"r","created_at":"t","prompt":"w","endpoint":"a/b","#
+                + #""uncertain_tasks":["x"],"task_id":"y","problem":"w"}],"ghost_count":4,"ghosts":[{"task_id":"x","#
+                + #""endpoint":"a/b","account":"a","remote_id":"r","state":"running","submitted_at":"t"}],"unjudged":5,"#
+                + #""lists":[{"provider":"p","account":"a","services":["a"],"condition":"read","records":6}]}"#
+        ) { try ReconcileDocument(json: $0).json },
         DocumentForm("destinations", destinations) { try DestinationPage(json: $0).json },
         DocumentForm(
             "dead letters",

@@ -52,6 +52,10 @@ import VerbatimJSON
         finished.removed = TaskDocument.Removed(at: "t", request: true, response: true, events: true)
         #expect(fields(of: "Removed") == finished.json["removed"]?.object?.names)
         #expect(fields(of: "Prune") == PruneDocument().json.object?.names)
+        #expect(fields(of: "Reconcile") == ReconcileDocument().json.object?.names)
+        #expect(fields(of: "Orphan") == ReconcileDocument.Orphan().json.object?.names)
+        #expect(fields(of: "Ghost") == ReconcileDocument.Ghost().json.object?.names)
+        #expect(fields(of: "ProviderList") == ReconcileDocument.List().json.object?.names)
         var destination = DestinationDocument(name: "d", target: "t", state: "open")
         destination.lastFailure = DestinationDocument.Failure(at: "a", status: nil, reason: "r")
         #expect(fields(of: "Destination") == destination.json.object?.names)
@@ -74,17 +78,18 @@ import VerbatimJSON
         #expect(fields(of: "CallbackReceiver") == receiving.json["callbacks"]?.object?.names)
     }
 
-    @Test(arguments: ["SubmitRequest", "AdoptRequest", "BackupRequest", "PruneRequest", "GatewayTokenRequest"])
+    @Test(arguments: ["SubmitRequest", "AdoptRequest", "BackupRequest", "PruneRequest", "GatewayTokenRequest", "ReconcileRequest"])
     func `the request schemas have exactly the accepted fields`(schema: String) throws {
         let names = try #require(fields(of: schema))
         for name in names + ["stranger"] {
             let error = #expect(throws: ContractError.self) {
-                let json = JSONValue.object(JSONObject([(name, schema == "PruneRequest" ? "x" : .bool(true))]))
+                let json = JSONValue.object(JSONObject([(name, ["PruneRequest", "ReconcileRequest"].contains(schema) ? 1 : .bool(true))]))
                 switch schema {
                 case "SubmitRequest": _ = try SubmitDocument(json: json)
                 case "AdoptRequest": _ = try AdoptDocument(json: json)
                 case "GatewayTokenRequest": _ = try GatewayTokenRequestDocument(json: json)
                 case "PruneRequest": _ = try PruneRequestDocument(json: json)
+                case "ReconcileRequest": _ = try ReconcileRequestDocument(json: json)
                 default: _ = try BackupRequestDocument(json: json)
                 }
             }

@@ -54,7 +54,7 @@ struct APIHarness: Sendable {
             version: "1.2.3", pid: 42, startedAt: start, socketPath: "/run/p.sock", stateDirectory: "/state")
         let router = LocalAPI.router(
             service: engine.service, endpoints: engine.endpoints, restores: engine.restores,
-            retention: engine.retention, notifications: engine.notifications,
+            reconciliation: engine.reconciliation, retention: engine.retention, notifications: engine.notifications,
             streams: StreamRoutes(service: engine.service, streams: engine.streams, limit: maxStreams),
             gateway: engine.gateway, metrics: engine.metrics, settings: settings, facts: facts,
             examine: { [Finding(.disk, "/state", .trouble, "It is full."), Finding(.clock, .ok, "It is right.")] },

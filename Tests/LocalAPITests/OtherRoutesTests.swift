@@ -28,6 +28,23 @@ import VerbatimJSON
         }
     }
 
+    @Test func `lists and tasks are compared, and an invalid comparison is refused`() async throws {
+        try await APIHarness.run { api in
+            let reply = try await api.ask(.post, "/v1/reconcile", #"{"provider":"google"}"#)
+            #expect(reply.status == 200, "\(reply.text)")
+            #expect(reply.json["agrees"] == true && reply.json["complete"] == true)
+            #expect(reply.json["lists"]?.array?.first?["condition"] == "none")
+            for (body, code) in [
+                (#"{"since":"yesterday"}"#, "invalid_field"), (#"{"since":"2999-01-01T00:00:00Z"}"#, "invalid_field"),
+                (#"{"provider":"nobody"}"#, "invalid_field"), (#"{"adopted":true}"#, "unknown_field"),
+            ] {
+                let refused = try await api.ask(.post, "/v1/reconcile", body)
+                #expect(refused.status == 422 && refused.problemCode == code, "\(refused.text)")
+            }
+            #expect(try await api.ask(.get, "/v1/reconcile").status == 405)
+        }
+    }
+
     @Test(arguments: [
         (#"{"endpoint":"suno/audios"}"#, "missing_field"),
         (#"{"endpoint":"suno/audios","remote_id":""}"#, "invalid_field"),

@@ -56,6 +56,43 @@ import Testing
         }
     }
 
+    @Test func `replicate lists the predictions of a token, the most recent first`() async throws {
+        try await withSandbox { sandbox in
+            var ids: [String] = []
+            for number in 0..<101 {
+                let body = #"{"version": "v1", "input": {"prompt": "\#(number)"}}"#
+                let reply = try await send(sandbox, "POST", "/replicate/v1/predictions", body)
+                ids.append(try reply.json["id"]?.stringValue ?? "")
+            }
+            let page = try await send(sandbox, "GET", "/replicate/v1/predictions").json
+            let shown = page["results"]?.arrayValue?.compactMap { $0["id"]?.stringValue } ?? []
+            #expect(shown == ids.reversed().dropLast())
+            let next = try #require(page["next"]?.stringValue)
+            let path = try #require(next.firstRange(of: "/replicate/")).lowerBound
+            let last = try await send(sandbox, "GET", String(next[path...])).json
+            #expect(last["results"]?.arrayValue?.compactMap { $0["id"]?.stringValue } == [ids[0]])
+            #expect(last["next"] == .null)
+            _ = try await sandbox.post("/sandbox/forget", text: ids[0])
+            #expect(try await send(sandbox, "GET", String(next[path...])).json["results"] == [])
+        }
+    }
+
+    @Test func `openai lists videos after an id, and says whether others follow`() async throws {
+        try await withSandbox { sandbox in
+            var ids: [String] = []
+            for number in 0..<3 {
+                let reply = try await send(sandbox, "POST", "/openai/v1/videos", #"{"prompt": "\#(number)"}"#)
+                ids.append(try reply.json["id"]?.stringValue ?? "")
+            }
+            let first = try await send(sandbox, "GET", "/openai/v1/videos?limit=2&order=desc").json
+            #expect(first["data"]?.arrayValue?.compactMap { $0["id"]?.stringValue } == [ids[2], ids[1]])
+            #expect(first["has_more"] == true && first["last_id"]?.stringValue == ids[1])
+            let last = try await send(sandbox, "GET", "/openai/v1/videos?limit=2&order=desc&after=\(ids[1])").json
+            #expect(last["data"]?.arrayValue?.compactMap { $0["id"]?.stringValue } == [ids[0]])
+            #expect(last["has_more"] == false)
+        }
+    }
+
     @Test func `a prediction of replicate names its model and its version`() async throws {
         try await withSandbox { sandbox in
             let reply = try await send(

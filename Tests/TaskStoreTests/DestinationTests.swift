@@ -44,6 +44,26 @@ import VerbatimJSON
         }
     }
 
+    @Test func `an event without a task has a row`() async throws {
+        try await with { store, _ in
+            let one = try name("one")
+            _ = try await store.keepDestinations([one])
+            try await store.log(DaemonEvent(at: now, kind: DaemonEvent.reconciled))
+            let line = try #require(try await store.log.read(after: 0, limit: 9).last)
+            guard case .daemon(let event, let sequence) = line else { throw TaskStoreError.failed("no such line") }
+            var row = try #require(DeliveryRow(event, sequence: sequence, to: one))
+            row.attempts = 2
+            row.failure = DeliveryFailure(status: 500, reason: "it answered 500")
+            let destination = DestinationRow(name: one, cursor: sequence)
+            #expect(try await store.record(DeliveryChanges(destination: destination, puts: [row]), at: now))
+            #expect(row.type == .reconcileFinished && row.task == nil)
+            #expect(try await store.deliveries(.waiting(one)) == [row])
+            let done = DeliveryChanges(destination: destination, drops: [sequence])
+            #expect(try await store.record(done, at: now))
+            #expect(try await store.deliveries(.waiting(one)).isEmpty)
+        }
+    }
+
     @Test func `place, rows and condition come back as they were`() async throws {
         try await with { store, _ in
             let task = try await ended(store, 1)

@@ -80,6 +80,10 @@ extension SnapshotWrapper {
         try reading.services(with: what)
     }
 
+    package func tasks(of endpoint: EndpointName, before key: Int64, limit: Int) throws -> [TaskRow] {
+        try reading.tasks(of: endpoint, before: key, limit: limit)
+    }
+
     package func tasks(in state: TaskState, limit: Int) throws -> [TrackedTask] {
         try reading.tasks(in: state, limit: limit)
     }

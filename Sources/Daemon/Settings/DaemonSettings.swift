@@ -44,6 +44,8 @@ package struct DaemonSettings: Sendable {
     package var gateway = GatewayListenerSettings()
     /// How long the details of ended tasks are kept.
     package var retention = RetentionPolicy()
+    /// The time between two comparisons of the providers' lists with the tasks; nil if there are none.
+    package var reconcileInterval: Duration?
     /// Who is notified of what happens to tasks.
     var destinations: [DestinationSettings] = []
     /// Whether tasks may bring addresses for notifications.

@@ -177,6 +177,13 @@ struct Setting: Sendable {
         size("artefacts.keep_free", "POLLUX_ARTEFACTS_KEEP_FREE") { $0.artefactLimits.keepFree = $1 },
         size("artefacts.max_object", "POLLUX_ARTEFACTS_MAX_OBJECT") { $0.artefacts.maxObject = $1 },
         span("retention.stubs", "POLLUX_RETENTION_STUBS", \.retention.stubs),
+        Setting(
+            "reconcile.every", "POLLUX_RECONCILE_EVERY", rule: "a duration of at least an hour with its unit, as in 24h"
+        ) { text, settings in
+            guard let span = TimeSpan.read(text), span >= .seconds(3_600), Int64(text) == nil else { return false }
+            settings.reconcileInterval = span
+            return true
+        },
         Setting("notifications.task_urls", "POLLUX_NOTIFICATIONS_TASK_URLS", rule: "off, https or loopback") {
             text, settings in
             guard let policy = TaskURLPolicy(rawValue: text) else { return false }

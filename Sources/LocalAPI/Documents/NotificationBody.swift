@@ -3,11 +3,12 @@ package import TaskEngine
 import TaskModel
 package import VerbatimJSON
 
-/// NotificationBody is what a receiver of a notification reads: `{type, timestamp, data: {task}}`.
+/// NotificationBody is what a receiver of a notification reads: `{type, timestamp, data: {task}}`, or the event's own
+/// details as `data` if it belongs to no task.
 package enum NotificationBody {
     /// The body, with these parts of the task besides its facts.
     package static func json(of notification: TaskNotification, including parts: Set<Destination.Part>) -> JSONValue {
-        var data = JSONObject()
+        var data = notification.detail ?? JSONObject()
         if let stored = notification.task {
             let document = TaskDocument(stored, forecast: .none, results: stored.payload.results ?? [])
             var task = document.json.object ?? JSONObject()

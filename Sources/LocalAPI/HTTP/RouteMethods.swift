@@ -10,7 +10,7 @@ extension LocalAPIRoute {
         case .tasks, .restore: [.get, .post]
         case .adopt, .cancel, .collect, .reopen, .retry, .resolve, .pause, .resume, .resumeAll, .backup, .doctor,
             .reload,
-            .prune,
+            .prune, .reconcile,
             .pin, .unpin, .delete, .fetchResults, .replay, .testDestination, .gatewayTokens, .gatewayTokenRemoval:
             [.post]
         case .artefact, .task, .events, .stream, .endpoints, .endpoint, .status, .metrics, .health, .readiness,

@@ -80,7 +80,7 @@ extension DeadLetterDocument {
         self.init()
         destination = letter.destination.text
         sequence = Int(letter.sequence)
-        taskID = letter.task.text
+        taskID = letter.task?.text
         type = letter.type.text
         at = letter.at.rfc3339
         attempts = letter.attempts

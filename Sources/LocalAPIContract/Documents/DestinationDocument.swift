@@ -96,7 +96,8 @@ package struct DeadLetterDocument: ContractDocument {
     package var destination = ""
     /// The sequence of the event.
     package var sequence = 0
-    package var taskID = ""
+    /// Nil if the event is about no task.
+    package var taskID: String?
     /// The type of the notification.
     package var type = ""
     /// RFC 3339. When the event happened.
@@ -116,7 +117,7 @@ package struct DeadLetterDocument: ContractDocument {
     package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
         try coder.required("destination", &destination)
         try coder.required("sequence", &sequence)
-        try coder.required("task_id", &taskID)
+        try coder.member("task_id", &taskID)
         try coder.required("type", &type)
         try coder.required("at", &at)
         try coder.member("attempts", &attempts)

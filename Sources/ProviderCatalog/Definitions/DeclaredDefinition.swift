@@ -184,15 +184,28 @@ enum DeclaredDefinition {
     private static func readList(
         _ fields: DefinitionFields, into dialect: inout DeclaredDialect
     ) throws(CatalogError) {
-        let own = ["time", "items", "id", "created_at", "request", "trust", "whole"]
+        let own = [
+            "time", "items", "id", "created_at", "request", "trust", "whole", "next", "more", "newest_first",
+        ]
         guard let list = try fields.fields("list", allowed: callFields + own) else { return }
         let trust: ListingTrust = try list.choice("trust") ?? .vendorCode
         guard trust != .none else { throw list.error("trust", "omit list if there is none") }
-        dialect.list = DeclaredDialect.List(
-            call: try call(list, method: "GET", places: ["from", "to", "offset", "limit"]), trust: trust,
+        let read = DeclaredDialect.List(
+            call: try call(list, method: "GET", places: ["from", "to", "offset", "limit", "after"]), trust: trust,
             time: try list.choice("time") ?? .seconds, items: try list.place("items") ?? .whole,
             id: try list.required("id", list.places), createdAt: try list.required("created_at", list.places),
-            request: try list.required("request", list.places), isWhole: try list.flag("whole") ?? false)
+            request: try list.places("request") ?? [], isWhole: try list.flag("whole") ?? false,
+            next: try list.place("next"), more: try list.place("more"),
+            isNewestFirst: try list.flag("newest_first") ?? false)
+        let followed = read.next != nil ? "next" : read.more != nil ? "more" : read.isAfterLast ? "after" : nil
+        if let followed, !read.request.isEmpty {
+            // Only the overlap of two pages shows that none of their items is missing.
+            throw list.error("request", "must be left out of a list that is read by \(followed): lost tasks are not searched in it")
+        }
+        guard read.more == nil || read.isAfterLast else {
+            throw list.error("more", "needs {after} in the call: the id of the last item of the page before")
+        }
+        dialect.list = read
     }
 
     private static func result(_ fields: DefinitionFields) throws(CatalogError) -> DeclaredDialect.ResultFetch? {

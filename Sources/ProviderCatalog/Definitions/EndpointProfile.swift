@@ -13,8 +13,10 @@ package struct EndpointProfile: Sendable {
     package let dialect: any ProviderDialect
     /// The look-up of several tasks at once; nil if each task needs its own.
     package let batching: (any BatchingDialect)?
-    /// The provider's own list of tasks; nil if there is no usable list.
+    /// The provider's own list of tasks in which lost ones are searched; nil if there is none.
     package let listing: (any ListingDialect)?
+    /// The provider's own list of tasks, perhaps with ids only; nil if there is none.
+    package let inventory: (any ListingDialect)?
     /// Fetches results that the record does not contain; nil if the record contains them.
     package let resultFetching: (any ResultFetchingDialect)?
     /// The maximum number of ids in one look-up; nil if each task needs its own.
@@ -38,7 +40,7 @@ package struct EndpointProfile: Sendable {
     /// A description of the endpoint for people.
     package var summary: String?
     /// The routes of queries that several endpoints can share.
-    private let routes: (lookup: QueryRoute, batch: QueryRoute?, list: QueryRoute?)
+    private let routes: (lookup: QueryRoute, batch: QueryRoute?, list: QueryRoute?, inventory: QueryRoute?)
 
     init(_ name: EndpointName, provider: ProviderName, kind: EndpointKind, dialect: any ProviderDialect) {
         self.name = name
@@ -47,9 +49,10 @@ package struct EndpointProfile: Sendable {
         self.dialect = dialect
         batching = dialect.batching
         listing = dialect.listing
+        inventory = dialect.inventory
         resultFetching = dialect.resultFetching
         batchSize = batching?.size
-        routes = (dialect.lookupRoute, batching?.route, listing?.route)
+        routes = (dialect.lookupRoute, batching?.route, listing?.route, inventory?.route)
     }
 
     /// Creates the profile of an endpoint that no definition describes, with the general shape.
@@ -91,6 +94,16 @@ package struct EndpointProfile: Sendable {
     package func sharesLookup(with other: EndpointProfile) -> Bool {
         sharesList(with: other) && dialect.ownIDMember == other.dialect.ownIDMember
             && routes.lookup == other.routes.lookup
+    }
+
+    /// Whether one list of the provider, perhaps with ids only, shows tasks of both.
+    package func sharesInventory(with other: EndpointProfile) -> Bool {
+        provider == other.provider && routes.inventory != nil && routes.inventory == other.routes.inventory
+    }
+
+    /// Whether tasks of both are polled in the same way.
+    package func sharesPolls(with other: EndpointProfile) -> Bool {
+        provider == other.provider && routes.lookup == other.routes.lookup
     }
 
     /// Whether one list of the provider shows tasks of both, so a record may belong to either. Two endpoints without a

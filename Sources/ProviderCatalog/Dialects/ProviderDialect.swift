@@ -54,8 +54,12 @@ package protocol ProviderDialect: Sendable {
 
     /// The look-up of several tasks at once; nil if each task needs its own.
     var batching: (any BatchingDialect)? { get }
-    /// The provider's own list of tasks; nil if there is no usable list.
+    /// The provider's own list of tasks with the requests that it echoes; nil if there is none. Lost submissions are
+    /// searched in it.
     var listing: (any ListingDialect)? { get }
+    /// The provider's own list of tasks, perhaps with ids only, which is compared with the tasks here; nil if there is
+    /// none.
+    var inventory: (any ListingDialect)? { get }
     /// Cancels a task at the provider; nil if that is not possible.
     var cancelling: (any CancellableDialect)? { get }
     /// Fetches results that the record does not contain; nil if the record contains them.
@@ -90,14 +94,44 @@ package protocol ListingDialect: Sendable {
     var trust: ListingTrust { get }
     /// Whether the list is one page that, by its definition, shows everything.
     var isWhole: Bool { get }
+    /// Whether the newest tasks come first, so that the list is read only until it is older than the window.
+    var isNewestFirst: Bool { get }
     /// The route of the query.
     var route: QueryRoute { get }
     /// Builds a query for one page of the tasks created within a window, which is widened to whole seconds.
-    func page(from: Timestamp, to: Timestamp, offset: Int, limit: Int) -> UpstreamRequest?
+    func page(from: Timestamp, to: Timestamp, at place: ListPlace, limit: Int) -> UpstreamRequest?
     /// Reads one page. Its total counts are not used, because their meaning differs.
     func read(_ reply: UpstreamReply) -> ListingVerdict
     /// Reads a record as an item of the list, with the request that it echoes; nil if it has no id.
     func task(in item: JSONValue) -> ListedTask?
+}
+
+/// Where a page of a list begins.
+package struct ListPlace: Sendable, Hashable {
+    /// The number of items before it.
+    package var offset: Int
+    /// The last item of the page before it; nil for the first page.
+    package var last: RemoteTaskID?
+    /// The address of the page, which the page before it gave.
+    package var address: String?
+
+    package init(offset: Int = 0, last: RemoteTaskID? = nil, address: String? = nil) {
+        self.offset = offset
+        self.last = last
+        self.address = address
+    }
+}
+
+/// What a page says about the rest of its list.
+package enum ListRest: Sendable, Hashable {
+    /// Nothing. Only the pages themselves show where the list ends.
+    case unstated
+    /// It is the last page.
+    case none
+    /// More items follow its last one.
+    case afterLast
+    /// More items are at this address.
+    case at(String)
 }
 
 /// Cancels tasks at the provider.
@@ -152,7 +186,18 @@ package struct RequestProblem: Error, Sendable, Hashable {
     }
 }
 
+extension ListingDialect {
+    package var isNewestFirst: Bool { false }
+
+    /// Builds a query for the page behind that many items.
+    package func page(from: Timestamp, to: Timestamp, offset: Int, limit: Int) -> UpstreamRequest? {
+        page(from: from, to: to, at: ListPlace(offset: offset), limit: limit)
+    }
+}
+
 extension ProviderDialect {
+    package var inventory: (any ListingDialect)? { listing }
+
     /// The results of a record that contains the task's id, if they need one.
     package func results(in record: JSONValue) -> [TaskResult] { results(in: record, of: nil) }
 

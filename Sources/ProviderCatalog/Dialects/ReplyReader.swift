@@ -159,14 +159,22 @@ protocol ListReader: ListingDialect {
     var dialect: Dialect { get }
 
     func items(in body: JSONValue) -> [JSONValue]?
+    /// What the page says about further pages.
+    func rest(in body: JSONValue) -> ListRest
 }
 
 extension ListReader {
+    func rest(in body: JSONValue) -> ListRest { .unstated }
+
     func read(_ reply: UpstreamReply) -> ListingVerdict {
         do throws(QueryProblem) {
-            let items = try dialect.items(in: reply, at: items)
+            var rest = ListRest.unstated
+            let items = try dialect.items(in: reply) { body in
+                rest = self.rest(in: body)
+                return self.items(in: body)
+            }
             let tasks = items.compactMap(task)
-            return .page(tasks, unreadable: items.count - tasks.count)
+            return .page(tasks, unreadable: items.count - tasks.count, rest: rest)
         } catch {
             switch error {
             case .unknownTask:

@@ -48,8 +48,9 @@ package enum BatchVerdict: Sendable, Hashable {
 
 /// The content of one page of the provider's own list of tasks.
 package enum ListingVerdict: Sendable, Hashable {
-    /// The tasks on the page in the provider's order, and the number of its items without a readable id.
-    case page([ListedTask], unreadable: Int = 0)
+    /// The tasks on the page in the provider's order, the number of its items without a readable id, and what it says
+    /// about further pages.
+    case page([ListedTask], unreadable: Int = 0, rest: ListRest = .unstated)
     case throttled(TaskFailure, retryAfter: Duration?)
     case failed(TaskFailure, suspendsProvider: Bool)
 }

@@ -18,6 +18,12 @@ struct ControlRoutes: Sendable {
             logger.info("Token revoked")
             return Response.json(["revoked": true])
         }
+        group.post("forget") { request, _ in
+            var request = request
+            provider.forget(String(decoding: try await request.bodyBytes(), as: UTF8.self))
+            logger.info("Task deleted")
+            return Response.json(["forgotten": true])
+        }
         group.post("reset") { _, _ in
             provider.reset()
             logger.info("State reset")

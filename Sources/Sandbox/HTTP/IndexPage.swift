@@ -23,6 +23,7 @@ enum IndexPage {
           GET  /sandbox/ledger   what was billed, whether anything was billed twice, and what was called back
           GET  /sandbox/stats    requests by kind, in total and in the busiest second
           POST /sandbox/faults   a fault plan as plain text replaces the current one
+          POST /sandbox/forget   a task id as plain text is missing from look-ups and lists from then on
           POST /sandbox/revoke   a token as plain text is rejected from then on
           POST /sandbox/reset    deletes all tasks and counts
 

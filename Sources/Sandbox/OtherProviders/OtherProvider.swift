@@ -18,6 +18,8 @@ protocol OtherProvider: Sendable {
     func isHeld(_ body: JSONValue, path: String) -> Bool
     /// The task id in the path of a query; nil if the path is not a query.
     func taskID(in path: String) -> String?
+    /// A page of the account's tasks, newest first, if the path is that of the provider's list. Nil otherwise.
+    func list(_ tasks: [SimulatedTask], path: String, query: Parameters, at url: String, now: Date) -> JSONValue?
     /// Whether a GET of this path returns a file.
     func isFile(_ path: String) -> Bool
     /// The reply to an accepted submit.
@@ -36,12 +38,22 @@ protocol OtherProvider: Sendable {
 
 extension OtherProvider {
     func isFile(_ path: String) -> Bool { false }
+    func list(_ tasks: [SimulatedTask], path: String, query: Parameters, at url: String, now: Date) -> JSONValue? { nil }
     func isHeld(_ body: JSONValue, path: String) -> Bool { false }
     func cancelled(_ id: String) -> JSONValue { ["status": "canceled"] }
     func callbackURL(in body: JSONValue, query: Parameters) -> String? { nil }
     func callbackBody(_ task: SimulatedTask, _ call: CallbackCall, at url: String) -> [UInt8]? { nil }
 
     func token(in headers: HTTPFields) -> String? { Self.word(after: "Bearer", in: headers[.authorization]) }
+
+    /// The tasks after the one with that id, of which a page shows the first, and whether others follow it.
+    static func page(
+        of tasks: [SimulatedTask], after id: String?, limit: Int
+    ) -> (shown: [SimulatedTask], hasMore: Bool) {
+        let start = id.flatMap { id in tasks.firstIndex { $0.identity.taskID == id } }.map { $0 + 1 } ?? 0
+        let rest = tasks[start...]
+        return (Array(rest.prefix(limit)), rest.count > limit)
+    }
 
     static func word(after scheme: String, in header: String?) -> String? {
         let words = (header ?? "").split(separator: " ")

@@ -123,10 +123,15 @@ struct OtherProviderRoutes: Sendable {
         case .pollLost, .pollReset: return try await BrokenConnection.close(context.channel)
         default: break
         }
+        let tasks = provider.tasks(service: other.name, token: token)
+        let url = url(of: request, other)
+        if let list = other.list(tasks, path: path, query: request.uri.queryParameters, at: url, now: provider.now) {
+            return .json(list)
+        }
         guard let task = other.taskID(in: path).flatMap({ provider.task($0, service: other.name) }) else {
             return refuse(other, .notFound, "not_found")
         }
-        let (status, document) = other.answer(task, path: path, at: url(of: request, other), now: provider.now)
+        let (status, document) = other.answer(task, path: path, at: url, now: provider.now)
         return .json(task.signed(document, at: provider.now), status: status)
     }
 

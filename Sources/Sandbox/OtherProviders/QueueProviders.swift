@@ -112,6 +112,17 @@ struct ReplicatePredictions: OtherProvider {
         }
     }
 
+    /// A hundred predictions per page, the most recent first. `next` is the address of the next page.
+    func list(_ tasks: [SimulatedTask], path: String, query: Parameters, at url: String, now: Date) -> JSONValue? {
+        guard path == "/v1/predictions" else { return nil }
+        let (shown, hasMore) = Self.page(of: tasks, after: query["cursor"].map(String.init), limit: 100)
+        let last = shown.last.map { "\(url)/v1/predictions?cursor=\($0.identity.taskID)" }
+        return [
+            "next": hasMore ? last.map { .string($0) } ?? .null : .null, "previous": .null,
+            "results": .array(shown.map { answer($0, path: path, at: url, now: now).1 }),
+        ]
+    }
+
     private func prediction(
         _ task: SimulatedTask, at url: String, status: String, output: JSONValue, error: JSONValue
     ) -> JSONValue {

@@ -1,5 +1,6 @@
 import Foundation
 import HTTPTypes
+import Hummingbird
 
 /// OpenAI's videos: a flat object with a percentage. The file has a separate URL.
 struct OpenAIVideos: OtherProvider {
@@ -32,6 +33,18 @@ struct OpenAIVideos: OtherProvider {
         case .succeeded:
             return (.ok, video(task, status: "completed", progress: 100, error: .null, endedAt: end))
         }
+    }
+
+    func list(_ tasks: [SimulatedTask], path: String, query: Parameters, at url: String, now: Date) -> JSONValue? {
+        guard path == "/v1/videos" else { return nil }
+        let ordered = query["order"] == "asc" ? Array(tasks.reversed()) : tasks
+        let limit = min(query["limit"].flatMap { Int($0) } ?? 20, 100)
+        let (shown, hasMore) = Self.page(of: ordered, after: query["after"].map(String.init), limit: limit)
+        func id(_ task: SimulatedTask?) -> JSONValue { task.map { .string($0.identity.taskID) } ?? .null }
+        return [
+            "object": "list", "data": .array(shown.map { answer($0, path: path, at: url, now: now).1 }),
+            "first_id": id(shown.first), "last_id": id(shown.last), "has_more": .bool(hasMore),
+        ]
     }
 
     private func video(

@@ -130,6 +130,16 @@ final class SimulatedProvider: Sendable {
         find([.task(id)], service: service, at: now).first
     }
 
+    /// The tasks of another provider that the token's list shows, newest first.
+    func tasks(service: String, token: String) -> [SimulatedTask] {
+        let (owner, now) = (TaskOwner(token: token, seed: settings.seed), now)
+        return state.withLock { state in
+            state.newestFirst(
+                service: service, owner: owner, window: TaskQuery.Window(), page: TaskQuery.Page(limit: .max), at: now
+            ).tasks
+        }
+    }
+
     private func find(_ keys: [TaskQuery.Key], service: String, at now: Date) -> [SimulatedTask] {
         state.withLock { state in
             keys.compactMap { state.places[$0] }.map { state.entries[$0].task }

@@ -51,7 +51,7 @@ extension DeliveryQueue {
     }
 
     /// Gives a row to every event of a task: one failed, and the others wait behind it.
-    mutating func store(_ task: TaskID) {
+    mutating func store(_ task: TaskID?) {
         guard var list = entries[task] else { return }
         for index in list.indices where !list[index].isStored {
             list[index].isStored = true
@@ -62,7 +62,7 @@ extension DeliveryQueue {
         entries[task] = list
     }
 
-    mutating func remove(_ sequence: Int64, of task: TaskID) {
+    mutating func remove(_ sequence: Int64, of task: TaskID?) {
         guard var list = entries[task], let index = list.firstIndex(where: { $0.row.sequence == sequence }) else {
             return
         }

@@ -67,8 +67,9 @@ package struct DeliveryQueue: Sendable {
     let mostPerTask: Int
     /// Whether its events go to different receivers. Then none of them closes, stops or holds back the others.
     let isShared: Bool
-    /// The events of each task in their order. Either all of them are stored or none.
-    var entries: [TaskID: [Entry]] = [:]
+    /// The events of each task in their order. Either all of them are stored or none. Nil stands for those without a
+    /// task.
+    var entries: [TaskID?: [Entry]] = [:]
     var inFlight: [Int64: Int] = [:]
     var fresh: Set<Int64> = []
     var storedCount = 0

@@ -60,6 +60,15 @@ package struct Destination: Sendable, Hashable {
         return labels.allSatisfy { task.labels[$0.key] == $0.value }
     }
 
+    /// Whether it gets events of that type, which belong to no task. Filters of tasks do not apply.
+    package func takesDaemonEvents(_ type: NotificationType) -> Bool {
+        guard types.contains(type) else { return false }
+        return switch target {
+        case .taskURLs, .callbacks: false
+        case .url, .socket, .program: true
+        }
+    }
+
     /// Whether the receiver is on this machine.
     package var isNear: Bool {
         switch target {
@@ -98,8 +107,10 @@ package struct TaskNotification: Sendable {
     package let type: String
     /// When the event happened.
     package let at: Timestamp
-    /// The task as it is now; nil for a test.
+    /// The task as it is now; nil for a test, and for an event about no task.
     package let task: TaskWithPayload?
+    /// What the log says about an event that belongs to no task.
+    package var detail: JSONObject?
     /// The body in the form of the task's provider; nil for the usual one.
     package var body: JSONValue?
 

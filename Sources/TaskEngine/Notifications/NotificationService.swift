@@ -66,7 +66,7 @@ package struct NotificationService: Sendable {
         package let destination: DestinationName
         /// The place of the event in the log.
         package let sequence: Int64
-        package let task: TaskID
+        package let task: TaskID?
         package let type: NotificationType
         package let at: Timestamp
         package let attempts: Int

@@ -80,8 +80,9 @@ package struct Notifier: Worker {
 
     private func deliver(_ work: Work) async -> DeliveryQueue.Outcome {
         let row = work.job.row
+        guard let id = row.task else { return await deliverDaemonEvent(work) }
         let task: TaskWithPayload?
-        do throws(TaskStoreError) { task = try await store.taskWithPayload(row.task) } catch { return .notSent }
+        do throws(TaskStoreError) { task = try await store.taskWithPayload(id) } catch { return .notSent }
         guard let task, !task.task.isStub else { return .obsolete }
         var body: JSONValue?
         if case .callbacks = work.destination.target {
@@ -90,6 +91,22 @@ package struct Notifier: Worker {
         passed(.beforeDelivery)
         let notification = TaskNotification(
             id: "\(work.epoch)-\(row.sequence)", type: row.type.text, at: row.at, task: task, body: body)
+        return await sender.send(notification, to: work.destination, at: time.now())
+    }
+
+    /// Delivers an event that belongs to no task, as the log has it.
+    private func deliverDaemonEvent(_ work: Work) async -> DeliveryQueue.Outcome {
+        let row = work.job.row
+        let line: LoggedEvent?
+        do throws(TaskStoreError) {
+            line = try await store.log.read(after: row.sequence - 1, limit: 1).last
+        } catch {
+            return .notSent
+        }
+        guard case .daemon(let event, sequence: row.sequence)? = line else { return .obsolete }
+        passed(.beforeDelivery)
+        let notification = TaskNotification(
+            id: "\(work.epoch)-\(row.sequence)", type: row.type.text, at: row.at, task: nil, detail: event.detail)
         return await sender.send(notification, to: work.destination, at: time.now())
     }
 
@@ -154,14 +171,18 @@ extension [LoggedEvent] {
         to destination: Destination, in store: TaskStore
     ) async throws(TaskStoreError) -> [DeliveryRow] {
         let rows = compactMap { event -> DeliveryRow? in
-            guard case .task(let event) = event else { return nil }
-            return DeliveryRow(event, to: destination.name)
+            switch event {
+            case .task(let event): DeliveryRow(event, to: destination.name)
+            case .daemon(let event, let sequence): DeliveryRow(event, sequence: sequence, to: destination.name)
+            case .pruned: nil
+            }
         }.filter { destination.types.contains($0.type) }
         guard !rows.isEmpty else { return [] }
-        let tasks = try await store.tasks(Array<TaskID>(Set(rows.map(\.task))))
+        let tasks = try await store.tasks(Array<TaskID>(Set(rows.compactMap(\.task))))
         let byID = Dictionary(tasks.map { ($0.id, $0) }) { first, _ in first }
         return rows.compactMap { row -> DeliveryRow? in
-            guard let task = byID[row.task], destination.takes(row.type, of: task) else { return nil }
+            guard let id = row.task else { return destination.takesDaemonEvents(row.type) ? row : nil }
+            guard let task = byID[id], destination.takes(row.type, of: task) else { return nil }
             var row = row
             row.notify = task.notify
             return row
@@ -185,7 +206,7 @@ extension Logger {
             )
         case .dead(let row):
             warning(
-                "\(name) did not take \(row.type.text) of task \(row.task) in \(row.attempts) tries. `pollux notifications list --dead` shows it, `pollux notifications replay \(name) --dead` sends it again."
+                "\(name) did not take \(row.type.text)\(row.task.map { " of task \($0)" } ?? "") in \(row.attempts) tries. `pollux notifications list --dead` shows it, `pollux notifications replay \(name) --dead` sends it again."
             )
         }
     }

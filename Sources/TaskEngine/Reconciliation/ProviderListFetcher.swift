@@ -30,7 +30,8 @@ struct ProviderListFetcher {
 
     /// The position of a reading between its pages.
     private struct Progress {
-        var offset = 0
+        /// Where the next page begins.
+        var place = ListPlace()
         /// The last item of the previous page; nil before the first page.
         var last: RemoteTaskID?
         /// Whether the next page starts after that item instead of at it.
@@ -50,7 +51,7 @@ struct ProviderListFetcher {
 
     /// The outcome of a page, after its repetitions.
     private enum Outcome {
-        case page([ListedTask], unreadable: Int)
+        case page([ListedTask], unreadable: Int, rest: ListRest)
         /// The provider replied with an error.
         case refused
         /// The connection failed, or the provider rejects the account.
@@ -82,6 +83,9 @@ struct ProviderListFetcher {
     /// So each page starts at the last item of the previous one and must contain it. A page with only that item is
     /// followed by one after it, which must be empty. A list without pages is complete only if its definition says
     /// so. An unreadable item may be any task, so the reading then proves no absence.
+    ///
+    /// A list whose pages name the next one is followed. Its end is where it says so or, if the newest tasks come
+    /// first, where they are older than the window.
     func read(from: Timestamp, to: Timestamp) async -> Result {
         var found: [RemoteTaskID: ListedTask] = [:]
         var exchange = Exchange()
@@ -96,13 +100,19 @@ struct ProviderListFetcher {
             if number > 0, await !admission.waitForQuerySlot(of: endpoint) {
                 return partial(found, otherwise: .unanswered)
             }
-            let request = listing(from, to, at: progress.offset)
-            guard let request else { return .unanswered }
+            guard let request = listing(from, to, at: progress.place) else {
+                return partial(found, otherwise: .unanswered)
+            }
             switch await page(request, isFirst: number == 0, &exchange) {
-            case .page(let tasks, let unreadable):
+            case .page(let tasks, let unreadable, let rest):
                 for task in tasks { found[task.remoteID] = task }
-                let hasPages = request != listing(from, to, at: progress.offset + 1)
-                switch step(&progress, tasks.map(\.remoteID), unreadable: unreadable, hasPages: hasPages) {
+                let isPast = list.isNewestFirst && tasks.last?.createdAt.map { $0 < from } ?? false
+                let hasPages = request != listing(from, to, at: ListPlace(offset: progress.place.offset + 1))
+                let step =
+                    rest == .unstated
+                    ? step(&progress, tasks.map(\.remoteID), unreadable: unreadable, hasPages: hasPages)
+                    : follow(rest, &progress, tasks.map(\.remoteID), unreadable: unreadable, isPast: isPast)
+                switch step {
                 case .next: break
                 case .complete: return reading(isComplete: true)
                 case .incomplete: return reading(isComplete: false)
@@ -118,25 +128,21 @@ struct ProviderListFetcher {
         return reading(isComplete: false)
     }
 
-    private func listing(_ from: Timestamp, _ to: Timestamp, at offset: Int) -> UpstreamRequest? {
-        list.page(from: from, to: to, offset: offset, limit: limits.listPageSize)
+    private func listing(_ from: Timestamp, _ to: Timestamp, at place: ListPlace) -> UpstreamRequest? {
+        list.page(from: from, to: to, at: place, limit: limits.listPageSize)
     }
 
     private func step(
         _ progress: inout Progress, _ page: [RemoteTaskID], unreadable: Int, hasPages: Bool
     ) -> Step {
         let items = page.count + unreadable
-        if unreadable > 0 {
-            progress.isReadable = false
-            logger.warning(
-                "\(unreadable) item(s) of the provider's list of \(endpoint.service) tasks have no readable id.")
-        }
+        note(unreadable, &progress)
         let isNew = !progress.seen.isSuperset(of: page)
         progress.seen.formUnion(page)
         if let last = progress.last, !progress.isBehindLast {
             guard page.contains(last) else { return .startAgain }
             if items == 1 {
-                progress.offset += 1
+                progress.place.offset += 1
                 progress.isBehindLast = true
                 return .next
             }
@@ -147,8 +153,38 @@ struct ProviderListFetcher {
         guard isNew, hasPages, let last = page.last else { return .incomplete }
         progress.last = last
         progress.isBehindLast = false
-        progress.offset += items - 1
+        progress.place.offset += items - 1
         return .next
+    }
+
+    /// How a reading continues after a page that says where the next one is.
+    private func follow(
+        _ rest: ListRest, _ progress: inout Progress, _ page: [RemoteTaskID], unreadable: Int, isPast: Bool
+    ) -> Step {
+        note(unreadable, &progress)
+        let isNew = !progress.seen.isSuperset(of: page)
+        progress.seen.formUnion(page)
+        if isPast { return .complete }
+        switch rest {
+        case .none: return .complete
+        case .afterLast where page.isEmpty && unreadable == 0: return .complete
+        case .afterLast:
+            guard isNew, let last = page.last else { return .incomplete }
+            progress.place = ListPlace(last: last)
+        case .at(let address):
+            // An empty page may be followed by others, the same page again never.
+            guard isNew || page.isEmpty, address != progress.place.address else { return .incomplete }
+            progress.place = ListPlace(address: address)
+        case .unstated: return .incomplete
+        }
+        return .next
+    }
+
+    private func note(_ unreadable: Int, _ progress: inout Progress) {
+        guard unreadable > 0 else { return }
+        progress.isReadable = false
+        logger.warning(
+            "\(unreadable) item(s) of the provider's list of \(endpoint.service) tasks have no readable id.")
     }
 
     /// The pages before a failed one still count.
@@ -177,7 +213,7 @@ struct ProviderListFetcher {
             let (outcome, failure): (Outcome, TaskFailure)
             var mayPass = true
             switch await reply(to: request, &exchange) {
-            case .page(let tasks, let unreadable): return .page(tasks, unreadable: unreadable)
+            case .page(let tasks, let unreadable, let rest): return .page(tasks, unreadable: unreadable, rest: rest)
             case .throttled(let reason, let retryAfter):
                 await admission.queriesFailed(of: endpoint, because: reason, isThrottled: true, retryAfter: retryAfter)
                 (outcome, failure) = (.refused, reason)

@@ -1,6 +1,4 @@
-import Logging
 import ProviderCatalog
-import Synchronization
 package import TaskModel
 import TaskStore
 import VerbatimJSON
@@ -24,9 +22,7 @@ struct UnownedRecordSearch: Sendable {
     @Current var catalog: ProviderCatalog
     let limits: EngineLimits
     let admission: AdmissionControl
-    let sender: QuerySender
-    let time: any TimeSource
-    let logger: Logger
+    let lists: ProviderLists
 
     /// The records, and the services whose lists could not be read completely.
     func find(
@@ -35,28 +31,19 @@ struct UnownedRecordSearch: Sendable {
         let known = Set(try await store.counts().map(\.endpoint))
         let providers = Set(known.compactMap { catalog.endpoint($0)?.provider })
         // The copy may be from before the first task of a service.
-        let all = catalog.endpoints.filter { providers.contains($0.provider) }.sorted { $0.name < $1.name }
-        var waiting = all.filter { $0.listing != nil }
+        let all = catalog.endpoints.filter { providers.contains($0.provider) }
         var records: [UnownedRecord] = []
-        var unread = Set(all.filter { known.contains($0.name) && $0.listing == nil }.map(\.name.service))
-        while let profile = waiting.first {
-            waiting.removeAll { $0.sharesLookup(with: profile) || $0.name == profile.name }
-            let service = profile.name.service
-            // Two accounts may belong to one user and show the same list.
-            var listed: [(task: ListedTask, account: AccountName)] = []
-            var shown: Set<RemoteTaskID> = []
-            let accounts = admission.candidates(for: .unknown, of: profile.provider, since: mode.since)
-            for account in accounts {
-                let endpoint = AccountEndpoint(profile, of: account)
-                guard admission.accounts.canSend(by: endpoint.owner) else {
-                    if known.contains(where: { $0.service == service }) { unread.insert(service) }
-                    continue
-                }
-                let list = await read(of: endpoint, in: mode)
-                if list?.isComplete != true { unread.insert(service) }
-                listed += (list?.tasks ?? []).filter { shown.insert($0.remoteID).inserted }.map { ($0, account) }
+        var unread = Set(all.filter { known.contains($0.name) && $0.inventory == nil }.map(\.name.service))
+        for group in ProviderLists.groups(of: all) {
+            let accounts = admission.candidates(for: .unknown, of: group.provider, since: mode.since)
+            let reading = await lists.read(group, of: accounts, period(of: mode))
+            let isUsed = known.contains { name in group.services.contains(name.service) }
+            for (account, list) in reading.lists where !(list?.isComplete ?? false) {
+                let canSend = admission.accounts.canSend(
+                    by: ProviderAccount(provider: group.provider, account: account))
+                if canSend || isUsed { unread.formUnion(group.services) }
             }
-            records += try await unowned(among: listed, of: service, in: mode)
+            records += try await unowned(in: reading, mode)
         }
         return (records, unread.sorted())
     }
@@ -65,37 +52,21 @@ struct UnownedRecordSearch: Sendable {
         min(mode.since, mode.at) - limits.clockSkew...mode.at + limits.clockSkew
     }
 
-    private func read(of endpoint: AccountEndpoint, in mode: RestoredMode) async -> FetchedList? {
-        let period = period(of: mode)
-        guard let list = endpoint.profile.listing, admission.breakers.block(endpoint.polls, at: time.now()) == nil,
-            await admission.waitForQuerySlot(of: endpoint)
-        else { return nil }
-        let reading = await ProviderListFetcher(
-            limits: limits, admission: admission, sender: sender, time: time, logger: logger, endpoint: endpoint,
-            list: list
-        ).read(from: period.lowerBound, to: period.upperBound)
-        if case .read(let list) = reading { return list }
-        return nil
-    }
-
     private func unowned(
-        among listed: [(task: ListedTask, account: AccountName)], of service: ServiceName, in mode: RestoredMode
+        in reading: ProviderLists.Reading, _ mode: RestoredMode
     ) async throws(TaskStoreError) -> [UnownedRecord] {
         let period = period(of: mode)
-        let recent = listed.filter { $0.task.createdAt.map(period.contains) ?? true }
-        guard !recent.isEmpty else { return [] }
-        let known = Mutex<Set<RemoteTaskID>>([])
-        _ = try await store.settle(
-            service: service, attemptedIn: period, candidates: Set(recent.map(\.task.remoteID)), at: time.now()
-        ) { view in
-            known.withLock { $0 = view.owned.union(view.named) }
-            return []
-        }
-        let owned = known.withLock { $0 }
-        return recent.filter { !owned.contains($0.task.remoteID) }.map { record, account in
+        let recent = reading.records.filter { $0.task.createdAt.map(period.contains) ?? true }
+        let inventory = try await store.inventory(of: recent.map(\.task.remoteID), in: reading.group.services)
+        return recent.filter { inventory.holders[$0.task.remoteID] == nil }.map { record, account in
             UnownedRecord(
-                service: service, account: account, remoteID: record.remoteID, createdAt: record.createdAt,
-                prompt: record.request["prompt"]?.string.map { String($0.prefix(60)) })
+                service: reading.group.first.name.service, account: account, remoteID: record.remoteID,
+                createdAt: record.createdAt, prompt: record.shownPrompt)
         }
     }
+}
+
+extension ListedTask {
+    /// The beginning of the prompt that the list echoes.
+    var shownPrompt: String? { request["prompt"]?.string.map { String($0.prefix(60)) } }
 }

@@ -80,11 +80,13 @@ struct WakeSignals: Sendable {
     let artefacts = WakeSignal()
     let artefactRemoval = WakeSignal()
     let notifications = WakeSignal()
+    let reconciliation = WakeSignal()
 
     /// Wakes all loops.
     func signalAll() {
-        for wake in [submitter, polls, lookups, deadlines, retention, artefacts, artefactRemoval, notifications] {
-            wake.signal()
-        }
+        let all = [
+            submitter, polls, lookups, deadlines, retention, artefacts, artefactRemoval, notifications, reconciliation,
+        ]
+        for wake in all { wake.signal() }
     }
 }

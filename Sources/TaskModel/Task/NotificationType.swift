@@ -8,9 +8,11 @@ package enum NotificationType: Sendable, Hashable, CaseIterable {
     case resultSaved
     /// A file of a result is not fetched, since there is no room for it.
     case resultWaiting
+    /// The providers' lists were compared with the tasks. It is about no task.
+    case reconcileFinished
 
     package static let allCases: [NotificationType] =
-        TaskState.allCases.map { .state($0) } + [.lateRecord, .resultSaved, .resultWaiting]
+        TaskState.allCases.map { .state($0) } + [.lateRecord, .resultSaved, .resultWaiting, .reconcileFinished]
 
     /// The default types of a destination: outcomes, and tasks whose acceptance is unknown.
     package static let usual = Set(TaskState.allCases.filter { $0.hasEnded || $0 == .uncertain }.map { Self.state($0) })
@@ -42,6 +44,7 @@ package enum NotificationType: Sendable, Hashable, CaseIterable {
         case .lateRecord: "task.late_record"
         case .resultSaved: "task.result_saved"
         case .resultWaiting: "task.result_waiting"
+        case .reconcileFinished: "reconcile.finished"
         }
     }
 }

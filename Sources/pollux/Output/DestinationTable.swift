@@ -41,7 +41,7 @@ enum DestinationTable {
             ],
             rows: letters.map { letter in
                 [
-                    Table.Cell(letter.destination), Table.Cell(letter.taskID), Table.Cell(letter.type),
+                    Table.Cell(letter.destination), Table.Cell(letter.taskID ?? ""), Table.Cell(letter.type),
                     Table.Cell(letter.at), Table.Cell(String(letter.attempts)), Table.Cell(letter.reason ?? ""),
                 ]
             })

@@ -40,11 +40,22 @@ struct RunningSandbox: Sendable {
     /// Rejects the token from now on.
     func revoke(_ token: String) async throws { _ = try await ask("POST", "/sandbox/revoke", body: token) }
 
-    private func ask(_ method: String, _ path: String, body: String = "") async throws -> Reply {
+    /// Deletes a task's record.
+    func forget(_ remoteID: String) async throws { _ = try await ask("POST", "/sandbox/forget", body: remoteID) }
+
+    /// Submits a task as another program with the same token does. Returns its id.
+    func submit(_ path: String, _ request: JSONValue) async throws -> String {
+        let reply = try await ask(
+            "POST", path, body: request.text,
+            headers: "Authorization: Bearer \(World.token)\r\nContent-Type: application/json\r\n")
+        return try reply.json.at("task_id").string ?? reply.json.at("id").string ?? ""
+    }
+
+    private func ask(_ method: String, _ path: String, body: String = "", headers: String = "") async throws -> Reply {
         try await onThread { [port] in
             let connection = try Connection(port: port)
             try connection.write(
-                "\(method) \(path) HTTP/1.1\r\nHost: sandbox\r\nConnection: close\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+                "\(method) \(path) HTTP/1.1\r\nHost: sandbox:\(port)\r\nConnection: close\r\n\(headers)Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
             )
             return try connection.reply()
         }

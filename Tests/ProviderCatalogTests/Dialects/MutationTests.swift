@@ -48,7 +48,7 @@ import VerbatimJSON
             if case .observed(let observations) = profile.batching?.read(reply, of: [id]) {
                 #expect(observations.keys.allSatisfy { $0 == id }, "seed \(seed)")
             }
-            if case .page(let tasks, let unreadable) = profile.listing?.read(reply) {
+            if case .page(let tasks, let unreadable, _) = profile.listing?.read(reply) {
                 #expect(tasks.count + unreadable <= body.count, "seed \(seed)")
             }
             if case .accepted = profile.dialect.readSubmission(reply) {

@@ -109,6 +109,7 @@ final class Audit {
             (tasks, events, givenUp) = try view.read(after: lastSequence)
             self.version = version
             try checkRemoval(since: before.tasks, before.givenUp)
+            try checkTracked(since: before.tasks)
             if world.fetchesFiles { try checkFiles() }
             if world.keepsParts { try checkParts() }
             let readings = Dictionary(uniqueKeysWithValues: before.givenUp.map { ($0.attempt, $0.readings) })
@@ -124,6 +125,7 @@ final class Audit {
             try following.take(follower.takeMessages())
         }
         try checkClients(clients, rows: rows)
+        try checkComparisons()
         try checkPayments(rows: rows)
         try checkOutcomes(clients)
         try checkPace()

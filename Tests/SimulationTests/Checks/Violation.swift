@@ -46,6 +46,9 @@ enum Invariant: String, Sendable, CaseIterable {
     case equalCallsJoin =
         "an equal call of an agent joins its task while that is open, and for ten minutes after an end that was not shown"
     case shownEndsAreOver = "an equal call of an agent that was shown the end is a new task"
+    case reconcilingIsFree = "a comparison of lists with tasks sends nothing paid"
+    case orphansAreUnowned = "no record is tracked that a task owns"
+    case ghostsAreMissing = "a ghost has no record in its provider's list"
     case lateIsTold = "a late record of a given-up attempt is logged"
 }
 

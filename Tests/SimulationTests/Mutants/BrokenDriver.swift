@@ -81,6 +81,8 @@ struct BrokenDriver: DriverWrapper {
         case presumesAllDead
         /// Knows only what its first account owns, when it matches the records of a list.
         case forgetsOtherAccounts
+        /// Knows no owner of a record when it compares lists with tasks.
+        case adoptsOwned
         /// Treats an attempt as absent although an account gave no reply.
         case acceptsPartialAnswers
     }
@@ -195,6 +197,11 @@ private struct BrokenSnapshot: SnapshotWrapper {
         }
     }
 
+    func holders(of ids: [RemoteTaskID], service: ServiceName) throws -> [RemoteIDHolder] {
+        if case .adoptsOwned = fault, case .read("inventory") = call { return [] }
+        return try reading.holders(of: ids, service: service)
+    }
+
     func counts() throws -> [TaskCount] {
         let counts = try reading.counts()
         guard case .seesNoneInFlight = fault else { return counts }
@@ -271,6 +278,7 @@ private struct BrokenTransaction: TransactionWrapper {
 
     func holders(of ids: [RemoteTaskID], service: ServiceName) throws -> [RemoteIDHolder] {
         let holders = try base.holders(of: ids, service: service)
+        if case .adoptsOwned = fault, case .insert = call { return [] }
         if case .forgetsOtherAccounts = fault, case .write("settle") = call {
             let first = AccountName(stored: "first")
             return try holders.filter { try base.tasks([$0.task]).first?.task.account == first }

@@ -24,6 +24,8 @@ struct BrokenTransport: UpstreamTransport {
         case asksWithFirstAccount
         /// Sends a task again with another account than before.
         case resendsByOtherAccount
+        /// Sends the queries of a comparison as paid requests.
+        case paysForLists
     }
 
     /// The header field with the base URL that a request was made for.
@@ -54,6 +56,9 @@ struct BrokenTransport: UpstreamTransport {
             let isDead = (base as? SimulatedUpstream)?.world.accounts.isDead(other) ?? false
             account = ProviderAccount(provider: account.provider, account: isDead ? account.account : other)
         }
+        if case .paysForLists = fault, !isPaid, StepScheduler.taskName.hasPrefix(Action.reconciling) {
+            return try await base.send(request, by: account, isPaid: true, timeout: timeout)
+        }
         if case .ignoresAddress = fault, let made = request.baseURL {
             let anywhere = UpstreamRequest(
                 method: request.method, path: request.path, url: request.url,
@@ -77,7 +82,8 @@ struct BrokenTransport: UpstreamTransport {
                 var reply = UpstreamReply.error("invalid_token", status: 401)
                 reply.rejectsReplacedToken = true
                 return reply
-            case .ignoresAddress, .swapsRecords, .endsAtShortPage, .asksWithFirstAccount, .resendsByOtherAccount:
+            case .ignoresAddress, .swapsRecords, .endsAtShortPage, .asksWithFirstAccount, .resendsByOtherAccount,
+                .paysForLists:
                 throw error
             }
         }

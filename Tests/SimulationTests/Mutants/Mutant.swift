@@ -62,6 +62,8 @@ struct Mutant: Sendable, CustomStringConvertible {
     var recordsAreLate = false
     /// Whether the clock of every history jumps.
     var clockJumps = false
+    /// Whether in each of its histories a person compares the provider's lists with the tasks.
+    var reconciles = false
 
     init(_ name: String, caughtBy catchers: Set<Invariant>) {
         self.name = name
@@ -80,7 +82,7 @@ struct Mutant: Sendable, CustomStringConvertible {
         )
         (plain.needsPrograms, plain.needsAgent) = (needsPrograms, needsAgent)
         (plain.needsParts, plain.needsFollower) = (needsParts, needsFollower)
-        plain.clockJumps = clockJumps
+        (plain.clockJumps, plain.reconciles) = (clockJumps, reconciles)
         return plain
     }
 
@@ -298,6 +300,27 @@ extension Mutant {
         return mutant
     }
 
+    private static var payingForLists: Mutant {
+        var mutant = breaking(
+            .paysForLists, "pays to compare a list with its tasks", caughtBy: [.reconcilingIsFree])
+        mutant.reconciles = true
+        return mutant
+    }
+
+    private static var adoptingOwned: Mutant {
+        var mutant = breaking(
+            .adoptsOwned, "adopts records that its tasks own", caughtBy: [.orphansAreUnowned])
+        mutant.reconciles = true
+        return mutant
+    }
+
+    private static var trustingPartialLists: Mutant {
+        var mutant = breaking(
+            .endsAtShortPage, "calls a task a ghost that a later page shows", caughtBy: [.ghostsAreMissing])
+        (mutant.reconciles, mutant.habit, mutant.endpoint) = (true, .pagesInTens, "image/make")
+        return mutant
+    }
+
     private static var withoutRecovery: Mutant {
         var mutant = Mutant("skips recovery", caughtBy: [.everythingEnds])
         mutant.skipsRecovery = true
@@ -340,6 +363,7 @@ extension Mutant {
             .forgetsShownEnds, "forgets which ends an agent was shown", caughtBy: [.shownEndsAreOver]),
         acceptingPartialAnswers,
         movingClientIDs,
+        payingForLists, adoptingOwned, trustingPartialLists,
         breaking(.losesAccepted, "loses an accepted task", caughtBy: [.acceptedIsNeverLost]),
         withoutLog,
         withoutDoubt,

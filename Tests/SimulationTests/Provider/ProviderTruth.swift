@@ -55,6 +55,9 @@ final class ProviderTruth: Sendable {
         let account: AccountName
     }
 
+    /// The longest time after which a list shows a new record.
+    static let listedWithin: Duration = .seconds(410)
+
     private struct State {
         var records: [Record] = []
         var late: [LateReply] = []

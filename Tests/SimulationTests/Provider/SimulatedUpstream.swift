@@ -33,6 +33,7 @@ struct SimulatedUpstream: UpstreamTransport {
             throw .cancelled
         }
         world.touch()
+        if isPaid, StepScheduler.taskName.hasPrefix(Action.reconciling) { world.comparisons.notePayment() }
         let reply =
             isPaid
             ? try await pay(sent, timeout: timeout)

@@ -57,8 +57,13 @@ enum Action: Sendable {
     case call(AgentCall)
     /// A client reads the stream of events.
     case follow(Follower)
+    /// A person compares the provider's lists with the tasks, and perhaps tracks what no task has.
+    case reconcile(adopts: Bool)
     /// A daemon that only seemed dead delivers a reply.
     case bringReply(LateReply)
+
+    /// The name of the simulated task that compares lists with tasks.
+    static let reconciling = "person reconciles"
 
     /// The action in the trace.
     var words: String {
@@ -80,6 +85,7 @@ enum Action: Sendable {
         case .recordFates: "gateway records"
         case .call(let call): call.words
         case .follow: "client follows"
+        case .reconcile(let adopts): "\(Self.reconciling)\(adopts ? " and adopts" : "")"
         case .bringReply(let late): "late reply to attempt \(late.attempt ?? 0) of \(late.task)"
         }
     }
@@ -116,6 +122,9 @@ enum Action: Sendable {
             do throws(TaskStoreError) { _ = try await daemon.fateRecorder.step() } catch { throw .store(error) }
         case .call(let call): return try await call.perform(on: daemon)
         case .follow(let follower): try await follower.read(from: daemon.streams)
+        case .reconcile(let adopts):
+            let began = daemon.world.clock.providerNow
+            daemon.world.comparisons.note(try await daemon.reconciliation.run(adopts: adopts), began: began)
         case .bringReply(let late): await daemon.take(late)
         }
         return nil

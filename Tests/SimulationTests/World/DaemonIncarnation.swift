@@ -61,6 +61,7 @@ struct DaemonIncarnation: Sendable {
     let service: TaskService
     let endpoints: EndpointService
     let restores: RestoreService
+    let reconciliation: ReconcileService
     let retention: RetentionService
     /// Nil if files are not fetched.
     let artefacts: ArtefactService?
@@ -96,6 +97,7 @@ struct DaemonIncarnation: Sendable {
         let driver: any StoreDriver =
             mutant?.witnessesFirst == true ? EarlyWitnessDriver(base: stepped, witness: witness) : stepped
         var limits = EngineLimits()
+        limits.listedWithin = ProviderTruth.listedWithin
         mutant?.limits?(&limits)
         let next = EngineSettings(
             catalog: world.catalogOfStart(), limits: limits, polling: world.polling,
@@ -143,6 +145,7 @@ struct DaemonIncarnation: Sendable {
         service = engine.service
         endpoints = engine.endpoints
         restores = engine.restores
+        reconciliation = engine.reconciliation
         retention = engine.retention
         artefacts = engine.artefacts
         copyReason = try await engine.restores.report()?.mode.reason

@@ -41,6 +41,9 @@ extension SimulationDriver {
             }
             if world.passRandom.happens(60) { await act(.recordFates, &group) }
         }
+        if world.reconciles, daemon != nil, !isReconciling, world.reconcileRandom.happens(60) {
+            await act(.reconcile(adopts: world.reconcileRandom.happens(600)), &group)
+        }
         if clients.agent != nil, daemon != nil, world.agentRandom.happens(150),
             let call = clients.agent?.nextCall(random: world.agentRandom)
         {
@@ -85,6 +88,11 @@ extension SimulationDriver {
             world.trace.note("account \(name) dies")
         }
         return false
+    }
+
+    /// Whether a person waits for a comparison.
+    private var isReconciling: Bool {
+        world.scheduler.waiting.contains { $0.taskName.hasPrefix(Action.reconciling) }
     }
 
     /// Runs a second daemon on the same database. It takes over the lease, ends and frees it, or only starts beside
@@ -356,6 +364,12 @@ extension SimulationDriver {
                     return nil
                 }
                 if let action = try lastFileOrStreamAction() { return action }
+                if world.reconciles, !hasReconciled {
+                    hasReconciled = true
+                    // Every record is listed by then.
+                    advance(Int(ProviderTruth.listedWithin.wholeMilliseconds))
+                    return .reconcile(adopts: world.reconcileRandom.happens(500))
+                }
                 return lastRetentionAction()
             }
             return nil

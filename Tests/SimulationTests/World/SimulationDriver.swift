@@ -56,6 +56,8 @@ final class SimulationDriver {
     var isFollowing = false
     /// The intents whose keys were repeated at the end.
     var repeated: Set<Int> = []
+    /// Whether the lists were compared with the tasks after everything had ended.
+    var hasReconciled = false
     /// The endpoints to resume after the faults.
     var toResume: [String] = []
     /// A copy that a person has made.
@@ -70,7 +72,8 @@ final class SimulationDriver {
         world = World(
             seed: seed, stage: stage, tail: tail, habit: mutant?.habit, severalAccounts: mutant.map(\.needsAccounts),
             notifies: mutant?.needsNotifications == true ? true : nil,
-            keepsParts: mutant?.needsParts == true ? true : nil, follows: mutant?.needsFollower == true ? true : nil)
+            keepsParts: mutant?.needsParts == true ? true : nil, follows: mutant?.needsFollower == true ? true : nil,
+            reconciles: mutant.map(\.reconciles))
         if mutant?.startsMoved ?? false { world.moveOften() }
         if mutant?.recordsAreLate ?? false { world.listLate() }
         if mutant?.clockJumps ?? false { world.jumpOften() }
@@ -366,7 +369,7 @@ final class SimulationDriver {
             }
         case .call(let call): clients.agent?.call = call
         case .follow: isFollowing = true
-        case .recordFates, .resolve, .misuseKey, .track, .resume, .bringReply, .repeatKey, .pin, .prune: break
+        case .recordFates, .resolve, .misuseKey, .track, .resume, .bringReply, .repeatKey, .pin, .prune, .reconcile: break
         case .copyFile(let digest): audit.copied.insert(digest)
         case .delete(let id): audit.deleted.insert(id)
         }

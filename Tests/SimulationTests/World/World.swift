@@ -23,6 +23,12 @@ final class World: Sendable {
     let programs = Programs()
     /// Decides about an agent. It is separate for the same reason.
     let agentRandom: SharedRandom
+    /// Decides when a person compares the provider's lists with the tasks. It is separate for the same reason.
+    let reconcileRandom: SharedRandom
+    /// Whether a person does that; in one history of sixteen.
+    let reconciles: Bool
+    /// What the comparisons have shown.
+    let comparisons = Comparisons()
     /// The catalog without one service, as a person may reload it.
     let partialCatalog: ProviderCatalog
     /// The catalog with the provider at another base URL. It knows the same tasks there, and lists those sent there.
@@ -76,10 +82,11 @@ final class World: Sendable {
     }
 
     /// `severalAccounts` says whether the history has more than one, `notifies` whether it has a destination, `keepsParts`
-    /// whether records have long values, `follows` whether a client follows the stream; nil draws it.
+    /// whether records have long values, `follows` whether a client follows the stream, and `reconciles` whether a person
+    /// compares lists with tasks; nil draws it.
     init(
         seed: UInt64, stage: Stage, tail: Int, habit forced: EchoHabit? = nil, severalAccounts: Bool? = nil,
-        notifies: Bool? = nil, keepsParts: Bool? = nil, follows: Bool? = nil
+        notifies: Bool? = nil, keepsParts: Bool? = nil, follows: Bool? = nil, reconciles: Bool? = nil
     ) {
         self.seed = seed
         catalog = stage.catalog
@@ -114,6 +121,8 @@ final class World: Sendable {
         reloadRandom = SharedRandom(seed: seed ^ 0x7f4a_7c15_9e37_79b9)
         passRandom = SharedRandom(seed: seed ^ 0x3c6e_f372_fe94_f82b)
         agentRandom = SharedRandom(seed: seed ^ 0x510e_527f_ade6_82d1)
+        reconcileRandom = SharedRandom(seed: seed ^ 0x1f83_d9ab_fb41_bd6b)
+        self.reconciles = reconciles ?? (seed % 16 == 5)
         state = Mutex(
             State(
                 faults: FaultPlan(random: random), unknownCommits: seed % 5 == 2 ? 60 : 0,

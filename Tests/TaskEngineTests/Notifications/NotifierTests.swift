@@ -61,6 +61,30 @@ import VerbatimJSON
         #expect(try await world.sqlite.destinations().map(\.cursor) == [event.sequence])
     }
 
+    @Test func `the end of a reconciliation is sent to those that ask for it, until it is taken`() async throws {
+        let sender = ScriptedSender()
+        let asking = try destination("asking") { $0.types = [.reconcileFinished] }
+        let world = try await world([asking, try destination("usual")], sender)
+        try await settle(world)
+        world.provider.play { _ async throws(UpstreamTransportError) in .items([]) }
+        _ = try await world.engine.reconciliation.run()
+        sender.play { [refused] notification, _ in
+            #expect(notification.detail?["orphans"] == 0 && notification.task == nil)
+            return refused
+        }
+        try await settle(world)
+        #expect(sender.sent.map(\.destination) == ["asking"])
+        #expect(try await world.sqlite.deliveries(.waiting(asking.name)).map(\.task) == [nil])
+        // It survives a restart.
+        let next = try await self.world([asking], sender, from: world, time: world.time)
+        sender.play { _, _ in .delivered }
+        world.time.advance(by: .seconds(600))
+        try await settle(next)
+        #expect(sender.sent.map(\.type) == ["reconcile.finished", "reconcile.finished"])
+        #expect(sender.sent.last?.isTaken == true)
+        #expect(try await next.sqlite.deliveries(.waiting(asking.name)).isEmpty)
+    }
+
     @Test func `a line that is removed hides no earlier event`() async throws {
         let sender = ScriptedSender()
         let world = try await world([try destination()], sender)

@@ -104,6 +104,17 @@ extension DeclaredBatching {
 extension DeclaredListing {
     func items(in body: JSONValue) -> [JSONValue]? { body.value(at: list.items)?.array }
 
+    func rest(in body: JSONValue) -> ListRest {
+        if let next = list.next {
+            return body.value(at: next)?.string.map { $0.isEmpty ? .none : .at($0) } ?? .none
+        }
+        if let more = list.more {
+            // Without the flag nothing shows where the list ends, so that the next page must be empty.
+            return body.value(at: more) == false ? .none : .afterLast
+        }
+        return list.isAfterLast ? .afterLast : .unstated
+    }
+
     func task(in item: JSONValue) -> ListedTask? {
         dialect.id(in: item, at: list.id).map { id in
             ListedTask(

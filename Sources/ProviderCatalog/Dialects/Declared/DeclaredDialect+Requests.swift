@@ -55,9 +55,10 @@ extension DeclaredDialect {
 
     // MARK: Filling in
 
-    fileprivate func follow(_ url: String, field: String) throws(RequestProblem) -> UpstreamRequest {
+    /// A request to an address that the provider named, with the header fields of the call, by default of polls.
+    fileprivate func follow(_ url: String, field: String, by call: Call? = nil) throws(RequestProblem) -> UpstreamRequest {
         do throws(HostAllowlist.Refusal) { try hosts.check(url) } catch { throw RequestProblem(field, error.message) }
-        let fixed = try headers(of: poll ?? Call(method: "GET")) { _ in nil }
+        let fixed = try headers(of: call ?? poll ?? Call(method: "GET")) { _ in nil }
         return UpstreamRequest(method: "GET", path: "", url: url, headers: fixed)
     }
 
@@ -117,11 +118,13 @@ extension DeclaredBatching {
 }
 
 extension DeclaredListing {
-    func page(from: Timestamp, to: Timestamp, offset: Int, limit: Int) -> UpstreamRequest? {
-        let values: [(String, JSONValue)] = [
+    func page(from: Timestamp, to: Timestamp, at place: ListPlace, limit: Int) -> UpstreamRequest? {
+        if let address = place.address { return try? dialect.follow(address, field: "list", by: list.call) }
+        var values: [(String, JSONValue)] = [
             ("from", list.time.value(from, rounding: .down)), ("to", list.time.value(to, rounding: .up)),
-            ("offset", .number(JSONNumber(offset))), ("limit", .number(JSONNumber(limit))),
+            ("offset", .number(JSONNumber(place.offset))), ("limit", .number(JSONNumber(limit))),
         ]
+        if let last = place.last { values.append(("after", .string(last.text))) }
         let texts = Dictionary(uniqueKeysWithValues: values.map { ($0.0, DeclaredDialect.text($0.1) ?? "") })
         return try? dialect.request(
             list.call, values: texts, bodyValues: Dictionary(uniqueKeysWithValues: values))

@@ -95,7 +95,7 @@ struct DeclaredDialect: ReplyReader {
         var id: [JSONPointer]
     }
 
-    /// A query for the tasks of a time window.
+    /// A query for the tasks of a time window, or for all, newest first.
     struct List: Sendable, Hashable {
         enum TimeForm: String, Sendable, CaseIterable { case seconds, milliseconds, rfc3339 }
 
@@ -105,9 +105,17 @@ struct DeclaredDialect: ReplyReader {
         var items: JSONPointer
         var id: [JSONPointer]
         var createdAt: [JSONPointer]
+        /// The echo of the request; empty if items show ids only.
         var request: [JSONPointer]
         /// Whether one page shows every task of the window, so no further page is requested.
         var isWhole = false
+        /// The address of the next page, in a page.
+        var next: JSONPointer?
+        /// Whether more items follow, in a page.
+        var more: JSONPointer?
+        var isNewestFirst = false
+        /// Whether a page begins after the last item of the one before.
+        var isAfterLast: Bool { call.names.contains("after") || call.body?.text.contains("\"{after}\"") ?? false }
     }
 
     struct ProgressPlace: Sendable, Hashable {
@@ -154,7 +162,9 @@ extension DeclaredDialect {
     var canAskByID: Bool { poll?.path != nil }
     var lookupRoute: QueryRoute { QueryRoute(target: .lookup(poll)) }
     var batching: (any BatchingDialect)? { batch.map { DeclaredBatching(dialect: self, batch: $0) } }
-    var listing: (any ListingDialect)? { list.map { DeclaredListing(dialect: self, list: $0) } }
+    /// A list of ids cannot be searched.
+    var listing: (any ListingDialect)? { list?.request.isEmpty ?? true ? nil : inventory }
+    var inventory: (any ListingDialect)? { list.map { DeclaredListing(dialect: self, list: $0) } }
     var cancelling: (any CancellableDialect)? { cancel.map { DeclaredCancellation(dialect: self, cancel: $0) } }
     var resultFetching: (any ResultFetchingDialect)? {
         result.flatMap { $0.isFile ? nil : DeclaredResultFetch(dialect: self, result: $0) }
@@ -179,6 +189,7 @@ struct DeclaredListing: ListReader {
     let list: DeclaredDialect.List
     var trust: ListingTrust { list.trust }
     var isWhole: Bool { list.isWhole }
+    var isNewestFirst: Bool { list.isNewestFirst }
     var route: QueryRoute { QueryRoute(target: .list(list)) }
 }
 

@@ -44,12 +44,12 @@ extension InferredBatching {
 }
 
 extension InferredListing {
-    func page(from: Timestamp, to: Timestamp, offset: Int, limit: Int) -> UpstreamRequest? {
+    func page(from: Timestamp, to: Timestamp, at place: ListPlace, limit: Int) -> UpstreamRequest? {
         dialect.query([
             ("action", "retrieve_batch"),
             ("created_at_min", .number(JSONNumber(Int64(from.unixSeconds.rounded(.down))))),
             ("created_at_max", .number(JSONNumber(Int64(to.unixSeconds.rounded(.up))))),
-            ("offset", .number(JSONNumber(offset))), ("limit", .number(JSONNumber(limit))),
+            ("offset", .number(JSONNumber(place.offset))), ("limit", .number(JSONNumber(limit))),
         ])
     }
 }

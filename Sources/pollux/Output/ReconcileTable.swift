@@ -1,0 +1,76 @@
+import LocalAPIContract
+
+/// The lines that show the difference between the providers' lists and the tasks.
+struct ReconcileTable {
+    private let document: ReconcileDocument
+
+    init(_ document: ReconcileDocument) {
+        self.document = document
+    }
+
+    func lines(on terminal: Terminal) -> [String] {
+        var list = KeyValueList()
+        list.add("since", document.since)
+        list.add("known", "\(document.known) record(s)")
+        if document.inFlight > 0 { list.add("in flight", "\(document.inFlight) record(s) may be of tasks being sent") }
+        list.add("orphans", "\(document.orphanCount), there and not here", document.orphanCount > 0 ? .yellow : nil)
+        list.add("ghosts", "\(document.ghostCount), here and not there", document.ghostCount > 0 ? .yellow : nil)
+        if document.unjudged > 0 { list.add("not judged", "\(document.unjudged) task(s) about which the lists say nothing") }
+        return list.lines(on: terminal) + orphans + ghosts + unread
+    }
+
+    private var orphans: [String] {
+        guard !document.orphans.isEmpty else { return [] }
+        let lines = document.orphans.flatMap { orphan in
+            [
+                "  \(orphan.provider.printable)  \(orphan.remoteID.printable)  \((orphan.createdAt ?? "").printable)"
+                    + Self.account(orphan.account) + (orphan.prompt.map { "  \($0.printable)" } ?? "")
+                    + (orphan.task.map { "  tracked as \($0.printable)" } ?? "")
+                    + (orphan.problem.map { "  not adopted: \($0.printable)" } ?? "")
+            ] + Self.settling(orphan)
+        }
+        let isAdopted = document.orphans.contains { $0.task != nil || $0.problem != nil }
+        return ["Orphans:" + (isAdopted ? "" : " `pollux reconcile --adopt` or `pollux track ENDPOINT ID` tracks them")]
+            + lines + more(document.orphanCount - document.orphans.count)
+    }
+
+    /// How to settle uncertain tasks whose request an orphan may be.
+    private static func settling(_ orphan: ReconcileDocument.Orphan) -> [String] {
+        let tasks = orphan.uncertain.map(\.printable)
+        guard let first = tasks.first else { return [] }
+        let id = orphan.remoteID.printable
+        let adopting = orphan.task.map { "pollux cancel \($0.printable); " } ?? ""
+        return [
+            "    perhaps the request of the uncertain \(tasks.joined(separator: ", ")): \(adopting)pollux resolve \(first) --adopt \(id)"
+        ]
+    }
+
+    private var ghosts: [String] {
+        guard !document.ghosts.isEmpty else { return [] }
+        return ["Ghosts:"]
+            + document.ghosts.map { ghost in
+                "  \(ghost.task.printable)  \(ghost.endpoint.printable)  \(ghost.state.printable)  \(ghost.remoteID.printable)  "
+                    + ghost.submittedAt.printable + Self.account(ghost.account)
+            } + more(document.ghostCount - document.ghosts.count)
+    }
+
+    /// The lists that were not read to their end, and the services without one.
+    private var unread: [String] {
+        document.lists.compactMap { list in
+            let name =
+                "\(list.services.joined(separator: ", ").printable) of \(list.provider.printable)" + (list.account.map(Self.account) ?? "")
+            switch list.condition {
+            case "incomplete": return "Not read to its end, so it shows no ghosts: \(name)"
+            case "unread": return "Not read: \(name)"
+            case "none": return "Not checked, because the provider has no list: \(name)"
+            default: return nil
+            }
+        }
+    }
+
+    private func more(_ count: Int) -> [String] { count > 0 ? ["  and \(count) more"] : [] }
+
+    private static func account(_ name: String) -> String {
+        name == "default" ? "" : "  account \(name.printable)"
+    }
+}
