@@ -108,7 +108,7 @@ let package = Package(
                 .embedInCode("0020_notify_destinations.sql"),
                 .embedInCode("0021_save_results.sql"),
                 .embedInCode("0023_pass_through_gateway.sql"), .embedInCode("0026_gateway_addresses.sql"),
-                .embedInCode("0027_join_equal_submissions.sql"),
+                .embedInCode("0027_join_equal_submissions.sql"), .embedInCode("0029_keep_ledger.sql"),
             ]),
         .target(
             name: "SQLiteDriver",

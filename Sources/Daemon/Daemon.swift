@@ -192,7 +192,8 @@ package enum Daemon {
         } server: { onRunning in
             LocalAPI.server(
                 service: engine.service, endpoints: engine.endpoints, restores: engine.restores,
-                retention: engine.retention, notifications: engine.notifications, streams: engine.streams,
+                retention: engine.retention, notifications: engine.notifications, money: engine.money,
+                streams: engine.streams,
                 artefacts: engine.artefacts, gateway: engine.gateway, settings: reloader,
                 facts: facts, time: time, eventLoopGroup: group,
                 logger: logger,

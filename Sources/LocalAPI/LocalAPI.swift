@@ -53,7 +53,8 @@ package enum LocalAPI {
     /// once the socket accepts connections.
     package static func server(
         service: TaskService, endpoints: EndpointService, restores: RestoreService, retention: RetentionService,
-        notifications: NotificationService, streams: EventStreams, artefacts: ArtefactService? = nil,
+        notifications: NotificationService, money: MoneyService, streams: EventStreams,
+        artefacts: ArtefactService? = nil,
         gateway: GatewayService, settings: any SettingsReloading, facts: DaemonFacts,
         time: any TimeSource, eventLoopGroup: any EventLoopGroup,
         logger: Logger, connections: Int = maxConnections, maxStreams: Int = LocalAPI.maxStreams,
@@ -66,7 +67,7 @@ package enum LocalAPI {
         let application = Application(
             router: router(
                 service: service, endpoints: endpoints, restores: restores, retention: retention,
-                notifications: notifications,
+                notifications: notifications, money: money,
                 streams: StreamRoutes(
                     service: service, streams: streams, limit: maxStreams, connections: connections),
                 artefacts: artefacts, gateway: gateway, settings: settings, facts: facts, time: time),
@@ -90,7 +91,8 @@ package enum LocalAPI {
     /// Creates the router with all routes. Tests use it without a socket.
     package static func router(
         service: TaskService, endpoints: EndpointService, restores: RestoreService, retention: RetentionService,
-        notifications: NotificationService, streams: StreamRoutes, artefacts: ArtefactService? = nil,
+        notifications: NotificationService, money: MoneyService, streams: StreamRoutes,
+        artefacts: ArtefactService? = nil,
         gateway: GatewayService, settings: any SettingsReloading, facts: DaemonFacts, time: any TimeSource,
         bodies: ByteBudget = ByteBudget(capacity: maxBodyBytesAtOnce)
     ) -> Router<APIContext> {
@@ -105,6 +107,7 @@ package enum LocalAPI {
         ArtefactRoutes(service: service, artefacts: artefacts).add(to: router)
         RetentionRoutes(service: service, retention: retention).add(to: router)
         NotificationRoutes(service: service, notifications: notifications).add(to: router)
+        MoneyRoutes(money: money).add(to: router)
         streams.add(to: router)
         GatewayRoutes(gateway: gateway, address: facts.gatewayURL).add(to: router)
         DaemonRoutes(

@@ -22,6 +22,8 @@ package struct EngineSettings: Sendable {
     package var tokenDigests: [ProviderAccount: String]
     /// Who is notified of what happens to tasks.
     package var destinations: [Destination]
+    /// What may be spent, sorted by name.
+    package var budgets: [Budget] = []
 
     package init(
         catalog: ProviderCatalog, limits: EngineLimits = EngineLimits(), polling: PollingPolicy = PollingPolicy(),
@@ -60,6 +62,7 @@ package struct EngineSettings: Sendable {
     package func stored(in store: TaskStore, at now: Timestamp) async throws(TaskStoreError) -> EngineSettings {
         let settings = following(try await store.settingsHistory(), at: now)
         try await store.put(settings.limits.history)
+        try await store.keepBudgets(settings.budgets, at: now)
         return settings
     }
 }

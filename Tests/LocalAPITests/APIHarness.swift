@@ -54,7 +54,7 @@ struct APIHarness: Sendable {
             version: "1.2.3", pid: 42, startedAt: start, socketPath: "/run/p.sock", stateDirectory: "/state")
         let router = LocalAPI.router(
             service: engine.service, endpoints: engine.endpoints, restores: engine.restores,
-            retention: engine.retention, notifications: engine.notifications,
+            retention: engine.retention, notifications: engine.notifications, money: engine.money,
             streams: StreamRoutes(service: engine.service, streams: engine.streams, limit: maxStreams),
             gateway: engine.gateway, settings: settings, facts: facts, time: StoppedClock(), bodies: bodies)
         try await Application(router: router).test(.router) { client in

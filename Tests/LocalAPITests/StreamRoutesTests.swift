@@ -24,7 +24,8 @@ import VerbatimJSON
             let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
             let server = LocalAPI.server(
                 service: api.engine.service, endpoints: api.engine.endpoints, restores: api.engine.restores,
-                retention: api.engine.retention, notifications: api.engine.notifications, streams: api.engine.streams,
+                retention: api.engine.retention, notifications: api.engine.notifications, money: api.engine.money,
+                streams: api.engine.streams,
                 gateway: api.engine.gateway, settings: UnchangedSettings(),
                 facts: DaemonFacts(
                     version: "1.2.3", pid: 42, startedAt: APIHarness.start, socketPath: path, stateDirectory: "/state"),

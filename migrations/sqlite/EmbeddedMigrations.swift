@@ -38,6 +38,7 @@ package enum EmbeddedMigrations {
         EmbeddedMigration(name: "0026_gateway_addresses", bytes: PackageResources._026_gateway_addresses_sql),
         EmbeddedMigration(
             name: "0027_join_equal_submissions", bytes: PackageResources._027_join_equal_submissions_sql),
+        EmbeddedMigration(name: "0029_keep_ledger", bytes: PackageResources._029_keep_ledger_sql),
     ]
 }
 

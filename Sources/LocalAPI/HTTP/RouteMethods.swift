@@ -8,12 +8,13 @@ extension LocalAPIRoute {
     package var methods: [HTTPRequest.Method] {
         switch self {
         case .tasks, .restore: [.get, .post]
-        case .adopt, .cancel, .collect, .reopen, .retry, .resolve, .pause, .resume, .resumeAll, .backup, .reload,
+        case .adopt, .approve, .budget, .cancel, .collect, .reopen, .retry, .resolve, .pause, .resume, .resumeAll,
+            .backup, .reload,
             .prune,
             .pin, .unpin, .delete, .fetchResults, .replay, .testDestination, .gatewayTokens, .gatewayTokenRemoval:
             [.post]
         case .artefact, .task, .events, .stream, .endpoints, .endpoint, .status, .health, .readiness, .description,
-            .notifications, .deadLetters, .gateway:
+            .notifications, .deadLetters, .gateway, .spend, .budgets:
             [.get]
         }
     }
