@@ -47,6 +47,9 @@ final class Audit {
     /// The tasks whose keys were removed after their time.
     var forgotten: Set<String> = []
     var notifications = NotificationAudit()
+    var money = MoneyMemory()
+    /// When every account worked after the faults, in steady time; nil before that.
+    var healedAt: Int64?
     /// Tasks whose details a person has asked to remove.
     var deleted: Set<String> = []
 
@@ -116,6 +119,8 @@ final class Audit {
         }
         let rows = Dictionary(uniqueKeysWithValues: tasks.map { ($0.id, $0) })
         try replay(events, rows: rows, clients: clients)
+        noteStarts(events)
+        if world.money.isOn { try checkMoney(rows: rows) }
         if world.notifies { try checkNotifications(events) }
         try checkClients(clients, rows: rows)
         try checkPayments(rows: rows)

@@ -43,6 +43,12 @@ enum Invariant: String, Sendable, CaseIterable {
     case equalCallsJoin =
         "an equal call of an agent joins its task while that is open, and for ten minutes after an end that was not shown"
     case shownEndsAreOver = "an equal call of an agent that was shown the end is a new task"
+    case attemptIsReserved = "an attempt has one reservation, from the commit that starts it"
+    case reservationStays = "a reservation stays while the outcome of its attempt is unknown"
+    case outcomeIsSettled = "what a successful task has cost is settled"
+    case ledgerIsGate = "what a budget counts is the sum of the ledger"
+    case budgetIsKept = "no attempt starts for which a budget has no room, unless a person approves it"
+    case heldGoesOn = "a held task goes on once its budget has room"
     case lateIsTold = "a late record of a given-up attempt is logged"
 }
 

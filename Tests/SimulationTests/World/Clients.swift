@@ -57,6 +57,10 @@ enum Action: Sendable {
     case call(AgentCall)
     /// A daemon that only seemed dead delivers a reply.
     case bringReply(LateReply)
+    /// A person sets the limit of a budget, or gives it that of the settings back.
+    case setLimit(String, Int64?)
+    /// A person lets a task exceed its budgets.
+    case approve(String)
 
     /// The action in the trace.
     var words: String {
@@ -77,6 +81,8 @@ enum Action: Sendable {
         case .pass(let attempt): "program passes \(attempt.number)"
         case .recordFates: "gateway records"
         case .call(let call): call.words
+        case .setLimit(let name, let limit): "person sets \(name) to \(limit.map(Micros.text) ?? "its own limit")"
+        case .approve(let id): "person approves \(id)"
         case .bringReply(let late): "late reply to attempt \(late.attempt ?? 0) of \(late.task)"
         }
     }
@@ -112,6 +118,8 @@ enum Action: Sendable {
         case .recordFates:
             do throws(TaskStoreError) { _ = try await daemon.fateRecorder.step() } catch { throw .store(error) }
         case .call(let call): return try await call.perform(on: daemon)
+        case .setLimit(let name, let limit): _ = try await daemon.money.setLimit(of: name, to: limit)
+        case .approve(let id): return try await service.approve(service.id(of: id)).task.id
         case .bringReply(let late): await daemon.take(late)
         }
         return nil

@@ -62,6 +62,7 @@ struct DaemonIncarnation: Sendable {
     let endpoints: EndpointService
     let restores: RestoreService
     let retention: RetentionService
+    let money: MoneyService
     /// Nil if files are not fetched.
     let artefacts: ArtefactService?
     /// Why the database counts as an older copy; nil if it does not.
@@ -96,10 +97,11 @@ struct DaemonIncarnation: Sendable {
             mutant?.witnessesFirst == true ? EarlyWitnessDriver(base: stepped, witness: witness) : stepped
         var limits = EngineLimits()
         mutant?.limits?(&limits)
-        let next = EngineSettings(
+        var next = EngineSettings(
             catalog: world.catalogOfStart(), limits: limits, polling: world.polling,
             retention: world.retention, artefacts: ArtefactSettings(isOn: world.fetchesFiles),
             destinations: world.destinations)
+        next.budgets = world.money.budgets.sorted { $0.name < $1.name }
         let settings = Reloadable(
             try await mutant?.forgetsSettings == true
                 ? next : next.stored(in: TaskStore(sqlite), at: world.clock.now()))
@@ -140,6 +142,7 @@ struct DaemonIncarnation: Sendable {
         endpoints = engine.endpoints
         restores = engine.restores
         retention = engine.retention
+        money = engine.money
         artefacts = engine.artefacts
         copyReason = try await engine.restores.report()?.mode.reason
         callbacks = engine.callbacks
@@ -163,6 +166,14 @@ struct DaemonIncarnation: Sendable {
         var next = settings.current
         next.catalog = catalog
         settings.replace(with: forgetsSettings ? next : try await next.stored(in: TaskStore(sqlite), at: clock.now()))
+        engine.followReload()
+    }
+
+    /// Replaces the budgets, as a reload does.
+    func reloadBudgets() async throws {
+        var next = settings.current
+        next.budgets = world.money.budgets.sorted { $0.name < $1.name }
+        settings.replace(with: try await next.stored(in: TaskStore(sqlite), at: clock.now()))
         engine.followReload()
     }
 

@@ -23,6 +23,8 @@ final class World: Sendable {
     let programs = Programs()
     /// Decides about an agent. It is separate for the same reason.
     let agentRandom: SharedRandom
+    /// Prices and budgets.
+    let money: SimulatedMoney
     /// The catalog without one service, as a person may reload it.
     let partialCatalog: ProviderCatalog
     /// The catalog with the provider at another base URL. It knows the same tasks there, and lists those sent there.
@@ -70,15 +72,18 @@ final class World: Sendable {
         var isClockSet = false
     }
 
-    /// `severalAccounts` says whether the history has more than one, `notifies` whether it has a destination; nil draws it.
+    /// `severalAccounts` says whether the history has more than one, `notifies` whether it has a destination, `hasBudgets`
+    /// whether it has prices and budgets; nil draws it.
     init(
         seed: UInt64, stage: Stage, tail: Int, habit forced: EchoHabit? = nil, severalAccounts: Bool? = nil,
-        notifies: Bool? = nil
+        notifies: Bool? = nil, hasBudgets: Bool? = nil
     ) {
         self.seed = seed
-        catalog = stage.catalog
-        partialCatalog = stage.partialCatalog
-        movedCatalog = stage.movedCatalog
+        money = SimulatedMoney(seed: seed, isOn: hasBudgets ?? (seed % 10 == 7))
+        let catalogs = money.isOn ? stage.pricedCatalogs : stage.catalogs
+        catalog = catalogs.whole
+        partialCatalog = catalogs.partial
+        movedCatalog = catalogs.moved
         clock = SimulatedClock(scheduler: scheduler)
         trace = Trace(clock: clock, tail: tail)
         random = SharedRandom(seed: seed &* 0x9e37_79b9_7f4a_7c15 &+ 1)
