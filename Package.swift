@@ -109,7 +109,7 @@ let package = Package(
                 .embedInCode("0021_save_results.sql"),
                 .embedInCode("0023_pass_through_gateway.sql"), .embedInCode("0026_gateway_addresses.sql"),
                 .embedInCode("0027_join_equal_submissions.sql"), .embedInCode("0028_keep_parts.sql"),
-                .embedInCode("0030_notify_without_task.sql"),
+                .embedInCode("0029_keep_ledger.sql"), .embedInCode("0030_notify_without_task.sql"),
             ]),
         .target(
             name: "SQLiteDriver",

@@ -47,7 +47,7 @@ struct Configuration: Sendable {
             )
         } else {
             (proxies, trust) = try Self.routing(settings, environment)
-            definitions = try Definitions(in: settings.providersDirectory)
+            definitions = try Definitions(in: settings.providersDirectory, prices: settings.pricesFile)
         }
         let earlier = former?.formerSecrets ?? []
         try Self.check(settings.artefacts.exceptions, definitions.catalog)
@@ -64,6 +64,9 @@ struct Configuration: Sendable {
         var engine = Self.engine(settings, providers, FaultInjection(environment: environment))
         engine.destinations = try Destinations.read(
             &settings, providers.catalog, keeping: kept?.engine.destinations)
+        engine.budgets = try Budgets.read(settings.budgets, providers.catalog) { [providers] provider in
+            providers.accounts(of: provider).map(\.name)
+        }
         self.engine = engine
         parts = Self.parts(settings, providers, proxies, environment)
         if let kept { settings.warnings = kept.settings.warnings }

@@ -200,7 +200,8 @@ package enum Daemon {
             LocalAPI.server(
                 service: engine.service, endpoints: engine.endpoints, restores: engine.restores,
                 reconciliation: engine.reconciliation, retention: engine.retention,
-                notifications: engine.notifications, streams: engine.streams, artefacts: engine.artefacts,
+                notifications: engine.notifications, money: engine.money, streams: engine.streams,
+                artefacts: engine.artefacts,
                 gateway: engine.gateway, metrics: engine.metrics, settings: reloader, facts: facts,
                 examine: examiner.findings, time: time, eventLoopGroup: group,
                 logger: logger,

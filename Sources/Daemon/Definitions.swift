@@ -7,12 +7,19 @@ struct Definitions: Sendable {
     /// The user's own files, sorted by path.
     let own: [(path: String, yaml: String)]
 
-    /// Reads the files of the directory. It need not exist.
-    init(in directory: String?) throws(DaemonError) {
+    /// Reads the files of the directory, and the prices. Neither need exist.
+    init(in directory: String?, prices: String? = nil) throws(DaemonError) {
         do throws(CatalogError) {
-            let own = try Self.files(in: directory)
-            catalog = try ProviderCatalog.builtIn(adding: own.map { ($0.path, $0.yaml) })
-            self.own = own
+            var own = try Self.files(in: directory)
+            var catalog = try ProviderCatalog.builtIn(adding: own.map { ($0.path, $0.yaml) })
+            if let prices, FileManager.default.fileExists(atPath: prices) {
+                guard let yaml = TextFile.text(of: prices) else {
+                    throw .badField(file: prices, line: nil, field: "the file", problem: "it cannot be read")
+                }
+                catalog = try catalog.priced(by: yaml, file: prices, shownName: "prices.yaml")
+                own.append((prices, yaml))
+            }
+            (self.catalog, self.own) = (catalog, own)
         } catch {
             throw .badSetting(error.message)
         }

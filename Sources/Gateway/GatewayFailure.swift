@@ -63,6 +63,7 @@ enum GatewayFailure: Error {
             case .notFound: 404
             // 409 makes clients send again, which pays again if they mean another task.
             case .conflict: 422
+            case .overBudget: 402
             case .unavailable, .storageFailing, .broken: 503
             }
         return profile.error(status, code: error.code, message: error.message)

@@ -53,8 +53,8 @@ package enum LocalAPI {
     /// once the socket accepts connections.
     package static func server(
         service: TaskService, endpoints: EndpointService, restores: RestoreService, reconciliation: ReconcileService,
-        retention: RetentionService, notifications: NotificationService, streams: EventStreams,
-        artefacts: ArtefactService? = nil, gateway: GatewayService, metrics: MetricsService,
+        retention: RetentionService, notifications: NotificationService, money: MoneyService,
+        streams: EventStreams, artefacts: ArtefactService? = nil, gateway: GatewayService, metrics: MetricsService,
         settings: any SettingsReloading, facts: DaemonFacts, examine: @escaping @Sendable () async -> [Finding],
         time: any TimeSource, eventLoopGroup: any EventLoopGroup,
         logger: Logger, connections: Int = maxConnections, maxStreams: Int = LocalAPI.maxStreams,
@@ -67,7 +67,7 @@ package enum LocalAPI {
         let application = Application(
             router: router(
                 service: service, endpoints: endpoints, restores: restores, reconciliation: reconciliation,
-                retention: retention, notifications: notifications,
+                retention: retention, notifications: notifications, money: money,
                 streams: StreamRoutes(
                     service: service, streams: streams, limit: maxStreams, connections: connections),
                 artefacts: artefacts, gateway: gateway, metrics: metrics, settings: settings, facts: facts,
@@ -92,8 +92,8 @@ package enum LocalAPI {
     /// Creates the router with all routes. Tests use it without a socket.
     package static func router(
         service: TaskService, endpoints: EndpointService, restores: RestoreService, reconciliation: ReconcileService,
-        retention: RetentionService, notifications: NotificationService, streams: StreamRoutes,
-        artefacts: ArtefactService? = nil, gateway: GatewayService, metrics: MetricsService,
+        retention: RetentionService, notifications: NotificationService, money: MoneyService,
+        streams: StreamRoutes, artefacts: ArtefactService? = nil, gateway: GatewayService, metrics: MetricsService,
         settings: any SettingsReloading, facts: DaemonFacts, examine: @escaping @Sendable () async -> [Finding],
         time: any TimeSource,
         bodies: ByteBudget = ByteBudget(capacity: maxBodyBytesAtOnce)
@@ -110,6 +110,7 @@ package enum LocalAPI {
         ArtefactRoutes(service: service, artefacts: artefacts).add(to: router)
         RetentionRoutes(service: service, retention: retention).add(to: router)
         NotificationRoutes(service: service, notifications: notifications).add(to: router)
+        MoneyRoutes(money: money).add(to: router)
         streams.add(to: router)
         GatewayRoutes(gateway: gateway, address: facts.gatewayURL).add(to: router)
         MetricsRoutes(metrics: metrics, facts: facts).add(to: router)

@@ -240,6 +240,32 @@ extension LocalAPIClient {
         try await send(.POST, LocalAPIRoute.doctor.path(), timeout: .seconds(600))
     }
 
+    /// What was spent by attempts that started in a time.
+    package func spend(
+        by grouping: String, since: String? = nil, until: String? = nil
+    ) async throws(LocalAPIClientError) -> Answer<SpendDocument> {
+        let parameters = [("by", grouping), ("since", since), ("until", until)] as [(String, String?)]
+        let query = parameters.compactMap { name, value in value.map { "\(name)=\($0.percentEncodedSegment)" } }
+        return try await send(.GET, LocalAPIRoute.spend.path() + "?" + query.joined(separator: "&"))
+    }
+
+    /// All budgets.
+    package func budgets() async throws(LocalAPIClientError) -> Answer<BudgetPage> {
+        try await send(.GET, LocalAPIRoute.budgets.path())
+    }
+
+    /// Sets the limit of a budget until its period ends; nil gives it the limit of the settings back.
+    package func setLimit(
+        of budget: String, to limit: String?
+    ) async throws(LocalAPIClientError) -> Answer<BudgetDocument> {
+        try await post(LocalAPIRoute.budget.path(budget), BudgetRequestDocument(limit: limit).json)
+    }
+
+    /// Lets a queued task exceed its budgets, once.
+    package func approve(_ id: String) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
+        try await post(LocalAPIRoute.approve.path(id))
+    }
+
     /// The destinations of notifications.
     package func destinations() async throws(LocalAPIClientError) -> Answer<DestinationPage> {
         try await send(.GET, LocalAPIRoute.notifications.path())

@@ -24,6 +24,8 @@ package struct EngineSettings: Sendable {
     package var destinations: [Destination]
     /// The time between two comparisons of the providers' lists with the tasks; nil if there are none.
     package var reconcileInterval: Duration?
+    /// What may be spent, sorted by name.
+    package var budgets: [Budget] = []
 
     package init(
         catalog: ProviderCatalog, limits: EngineLimits = EngineLimits(), polling: PollingPolicy = PollingPolicy(),
@@ -63,6 +65,7 @@ package struct EngineSettings: Sendable {
     package func stored(in store: TaskStore, at now: Timestamp) async throws(TaskStoreError) -> EngineSettings {
         let settings = following(try await store.settingsHistory(), at: now)
         try await store.put(settings.limits.history)
+        try await store.keepBudgets(settings.budgets, at: now)
         return settings
     }
 }

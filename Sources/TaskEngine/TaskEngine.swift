@@ -22,6 +22,8 @@ package struct TaskEngine: Sendable {
     package let retention: RetentionService
     /// Shows and tests destinations of notifications.
     package let notifications: NotificationService
+    /// Shows what is spent, and changes limits.
+    package let money: MoneyService
     /// The streams of events that clients follow.
     package let streams: EventStreams
     /// Serves programs that speak to a provider through the gateway.
@@ -107,7 +109,7 @@ package struct TaskEngine: Sendable {
         let hold = StartHold(isAskedFor: isHeld)
         let admission = AdmissionControl(
             breakers: breakers, hold: hold, accounts: ProviderAccounts(of: accounts), storage: storage, store: store,
-            transport: transport, catalog: catalog, limits: limits, time: time)
+            transport: transport, catalog: catalog, budgets: settings.view(\.budgets), limits: limits, time: time)
         let lookups = polling.view { LookupPolicy(maxGap: $0.maxGap) }
         let schedule = ScheduleCorrector(
             clock: clock, store: store, breakers: breakers, plans: plans, polls: inFlight, wakes: wakes, time: time,
@@ -182,6 +184,8 @@ package struct TaskEngine: Sendable {
         retention = RetentionService(
             store: store, policy: settings.view(\.retention), hold: hold, startCheck: admission.startCheck,
             storage: storage, feed: feed, wakes: wakes, time: time, logger: logger)
+
+        money = MoneyService(store: store, storage: storage, wakes: wakes, time: time)
 
         // The loops.
         func loop<Driven: Worker>(_ worker: Driven) -> WorkerLoop<Driven> {

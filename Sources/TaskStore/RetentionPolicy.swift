@@ -14,6 +14,9 @@ package struct RetentionPolicy: Sendable, Hashable {
     package var artefacts: Duration?
     /// Idempotency keys of tasks without details, counted from the end of the task. If nil, ``keySpan`` applies its default.
     package var idempotencyKeys: Duration?
+    /// Lines of the ledger about settled attempts, counted from the start of each. A line stays while a budget counts the day or
+    /// the month of its attempt.
+    package var ledger: Duration?
     /// Stubs: tasks without details, counted from the end of the task. If nil, ``stubSpan`` applies its default.
     package var stubs: Duration?
 
@@ -41,7 +44,7 @@ package struct RetentionPolicy: Sendable, Hashable {
     private typealias Part = (parts: RemovedDetails.Parts, span: Duration?)
 
     private var spans: [Duration] {
-        [ended, failed, responses, events, artefacts, idempotencyKeys, stubs].compactMap(\.self)
+        [ended, failed, responses, events, artefacts, idempotencyKeys, stubs, ledger].compactMap(\.self)
     }
 
     /// The removals of a sweep at that time, in order. A task that loses its details in a sweep stays until the next
@@ -66,6 +69,7 @@ package struct RetentionPolicy: Sendable, Hashable {
             }
         }
         if let span = artefacts { steps.append(.artefacts(by: now - span)) }
+        if let span = ledger { steps.append(.ledger(by: now - span, at: now)) }
         if let span = events ?? ended { steps.append(.daemonLines(by: now - span)) }
         return steps
     }
@@ -83,6 +87,8 @@ enum RetentionStep: Sendable {
     case artefacts(by: Timestamp)
     /// Lines of the log about the daemon.
     case daemonLines(by: Timestamp)
+    /// Lines of the ledger about attempts that started by that time.
+    case ledger(by: Timestamp, at: Timestamp)
 }
 
 extension RemovedDetails.Parts {

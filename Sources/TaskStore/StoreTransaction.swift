@@ -139,6 +139,26 @@ package protocol StoreSnapshot {
     func partsToRemove(limit: Int) throws -> [String]
     /// The bytes of a file that a backup contains; of any one for nil.
     func packedPart(_ sha256: String?) throws -> PackedPart?
+    /// The lines of the ledger about a task, oldest first.
+    func ledger(of task: TaskID) throws -> [LedgerEntry]
+    /// The sums of the ledger over attempts that started in that time.
+    func ledgerSums(from start: Timestamp, until end: Timestamp?) throws -> [LedgerSum]
+    /// Attempts of the ledger that started before that and are not open, the earliest first.
+    func settledAttempts(startedBefore time: Timestamp, limit: Int) throws -> [SettledAttempt]
+    /// All budgets, by name.
+    func budgets() throws -> [BudgetRow]
+    /// What a budget counts in the period that begins then, by share.
+    func meters(of budget: String, from start: Timestamp) throws -> [BudgetMeter]
+    /// What a share of a budget counts in the period that begins then; nil if nothing was counted.
+    func meter(of budget: String, share: String, from start: Timestamp) throws -> BudgetMeter?
+    /// The budget that holds a task.
+    func hold(of task: TaskID) throws -> BudgetHold?
+    /// The parts of budgets that hold tasks.
+    func heldShares() throws -> [BudgetShare]
+    /// Held tasks that cost no more than that, those without a price first, then the cheapest; with their due times.
+    func held(by share: BudgetShare, upTo micros: Int64, limit: Int) throws -> [(hold: BudgetHold, dueAt: Timestamp)]
+    /// A person's consent that the task with that key exceeds its budgets.
+    func approval(of key: Int64) throws -> BudgetApproval?
     /// The stored facts about the database.
     func meta() throws -> [MetaName: String]
     /// The place of the last line that was ever written, 0 for none, and the time of the last line that still exists.
@@ -237,6 +257,24 @@ package protocol StoreTransaction: StoreSnapshot {
     func noteCollection(of end: Timestamp, key: Int64) throws
     /// Ends that submissions join the tasks with these keys.
     func dropJoinable(_ keys: [Int64]) throws
+    /// Appends lines to the ledger.
+    func append(_ entries: [LedgerEntry]) throws
+    /// Stores budgets, in place of those with their names.
+    func put(_ budgets: [BudgetRow]) throws
+    /// Drops budgets with all that they count.
+    func dropBudgets(_ names: [String]) throws
+    /// Stores what a budget counts, in place of what is there.
+    func put(_ meter: BudgetMeter) throws
+    /// Drops what a share of a budget counted in periods that began before that.
+    func dropMeters(of budget: String, share: String, before start: Timestamp) throws
+    /// Notes which budget holds the task with that key.
+    func put(_ hold: BudgetHold, of key: Int64) throws
+    /// Notes that no budget holds the task with that key.
+    func dropHold(of key: Int64) throws
+    /// Stores a person's consent about the task with that key.
+    func put(_ approval: BudgetApproval, of key: Int64) throws
+    /// Deletes the lines of the ledger about these attempts.
+    func drop(_ attempts: [SettledAttempt]) throws
 
     /// Sets the due time of the open ones among these tasks.
     func setDue(_ ids: [TaskID], at time: Timestamp) throws

@@ -19,6 +19,8 @@ package struct NewTask: Sendable {
     package let idempotencyKey: IdempotencyKey?
     /// SHA-256 of what makes it equal to another one of an agent; nil if equal submissions do not join.
     package var contentKey: [UInt8]?
+    /// What it is expected to cost; nil for a task that was submitted elsewhere.
+    package var charge: Charge?
 
     package init(task: TrackedTask, payload: TaskPayload, idempotencyKey: IdempotencyKey? = nil) {
         self.task = task
@@ -38,6 +40,8 @@ package enum InsertResult: Sendable, Hashable {
     case tooLate
     /// Another task of the service already owns the remote id (only when adopting).
     case remoteIDInUse(by: TaskID)
+    /// A budget that refuses tasks has no room for it; nothing was stored.
+    case overBudget(BudgetShortage)
 }
 
 /// An event for a task, and when to handle the task next.
@@ -59,6 +63,8 @@ package struct ScheduledEvent: Sendable {
     package let consequence: (@Sendable (TrackedTask) -> TaskEvent?)?
     /// The provider's reply that the event is about, where it is to be kept as it came.
     package var reply: SubmissionReply?
+    /// What the attempt that the event starts is expected to cost; nil if nothing is known about that.
+    package var charge: Charge?
 
     package init(
         _ event: TaskEvent, for task: TaskID, attempt: Int? = nil, under lease: LeaseName? = nil,
@@ -89,6 +95,7 @@ package struct ScheduledEvent: Sendable {
             event, for: task, attempt: attempt, under: lease, shownTo: account, consequence: consequence,
             schedule: schedule)
         replaced.reply = reply
+        replaced.charge = charge
         return replaced
     }
 }

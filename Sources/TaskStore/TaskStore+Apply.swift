@@ -155,6 +155,9 @@ extension ChangeSet {
         case .advance, .update:
             if case .submissionStarted = planned.event {
                 try acquire(planned.lease, at: now)
+                let shortage = try shortage(
+                    of: planned.charge, for: change, of: row, under: planned.lease, at: now)
+                if let shortage { return try hold(row, because: shortage, at: now) }
                 change.task.attempt?.lease = holder.token
             }
             let isReopened = planned.event == .reopenRequested
@@ -174,6 +177,12 @@ extension ChangeSet {
         keep(event.results, of: row.key, leadingTo: change)
         if let reply = planned.reply { try transaction.put(reply, of: row.key) }
         for entry in change.logEntries { append(entry, of: row.key, about: change.task) }
+        if row.task.state == .queued, change.task.state != .queued { try transaction.dropHold(of: row.key) }
+        if case .submissionStarted = planned.event {
+            try reserve(planned.charge, for: change, of: row, under: planned.lease, at: now)
+        } else {
+            try account(for: change, by: planned, of: row, at: now)
+        }
         return change
     }
 

@@ -68,6 +68,10 @@ extension TaskStore {
                     continue
                 }
             }
+            if let shortage = try changes.refusal(of: prepared.charge, for: task) {
+                insertions.append(.overBudget(shortage))
+                continue
+            }
             newTasks.append(prepared)
             if let key = prepared.key { keys[key.key] = key }
             insertions.append(.created)
@@ -90,12 +94,14 @@ struct PreparedTask: Sendable {
     let row: NewTaskRow
     let key: KeyRow?
     let contentKey: [UInt8]?
+    let charge: Charge?
 
     init(_ submission: NewTask) {
         let (task, payload) = (submission.task, submission.payload)
         row = NewTaskRow(
             task: task, request: payload.request.text, record: payload.response.map(RecordText.init))
         contentKey = submission.contentKey
+        charge = submission.charge
         key = submission.idempotencyKey.map {
             KeyRow(key: $0.key, task: task.id, fingerprint: $0.fingerprint)
         }

@@ -33,6 +33,7 @@ extension TaskStore {
                             because: "The file was removed: it was older than retention.artefacts allows.")
                     }
                 case .lines(let lines): try changes.drop(lines)
+                case .ledger(let attempts): try transaction.drop(attempts)
                 }
             }
         }
@@ -88,6 +89,8 @@ package struct RetentionSweep: Sendable {
         package var keys = 0
         /// The number of tasks without details that are removed as a whole.
         package var stubs = 0
+        /// The number of lines of the ledger.
+        package var ledger = 0
         /// Files of results, and their length.
         package var files = 0
         package var fileBytes: Int64 = 0
@@ -104,6 +107,7 @@ package struct RetentionSweep: Sendable {
         case keys(of: [TaskRow])
         case artefacts([StoredArtefact])
         case lines([Int64])
+        case ledger([SettledAttempt])
     }
 
     /// The position where the next batch begins within a step. For files the time is when one was saved.
@@ -184,6 +188,14 @@ package struct RetentionSweep: Sendable {
             if !lines.isEmpty { try remove(.lines(lines)) }
             // Without a place, a dry run counts one batch of them.
             found = limit > RetentionSweep.batchSize ? 0 : lines.count
+        case .ledger(let time, let now):
+            // A total keeps its sum in its meter, not in the ledger.
+            let begun = try rows.budgets().map(\.budget).filter { $0.period != .total }.map { $0.period(at: now).start }
+            let attempts = try rows.settledAttempts(startedBefore: min(time, begun.min() ?? time), limit: limit)
+            count.ledger += attempts.reduce(0) { $0 + $1.lines }
+            if !attempts.isEmpty { try remove(.ledger(attempts)) }
+            // Without a place, a dry run counts one batch of them.
+            found = limit > RetentionSweep.batchSize ? 0 : attempts.count
         }
         if found < limit {
             steps.removeFirst()

@@ -29,7 +29,7 @@ struct Pollux: AsyncParsableCommand {
                     SubmitCommand.self, TrackCommand.self, ListCommand.self, ShowCommand.self, WaitCommand.self,
                     FetchCommand.self, FollowCommand.self, EventsCommand.self, CancelCommand.self, ReopenCommand.self,
                     ResolveCommand.self,
-                    RetryCommand.self,
+                    RetryCommand.self, ApproveCommand.self,
                     PinCommand.self, UnpinCommand.self, DeleteCommand.self,
                 ]),
             CommandGroup(
@@ -39,7 +39,8 @@ struct Pollux: AsyncParsableCommand {
                 name: "Daemon",
                 subcommands: [
                     ServeCommand.self, StatusCommand.self, DoctorCommand.self, ReloadCommand.self, BackupCommand.self,
-                    RestoreCommand.self, ReconcileCommand.self, PruneCommand.self, NotificationsCommand.self,
+                    RestoreCommand.self, ReconcileCommand.self, PruneCommand.self, SpendCommand.self,
+                    BudgetCommand.self, NotificationsCommand.self,
                     GatewayCommand.self, MCPCommand.self,
                     SandboxCommand.self,
                 ]),

@@ -105,7 +105,8 @@ import VerbatimJSON
         }
         #expect(written.all.filter { $0["id"] == .null }.map { $0["error"]?["code"] } == [-32_700, -32_700])
         let tools = written.reply(to: 10)?["result"]?["tools"]?.array ?? []
-        #expect(tools.map { $0["name"]?.string } == ["endpoints", "generate", "wait", "get", "list", "cancel"])
+        #expect(
+            tools.map { $0["name"]?.string } == ["endpoints", "generate", "wait", "get", "list", "cancel", "spend"])
         for tool in tools {
             #expect(tool["outputSchema"]?["type"] == "object" && tool["inputSchema"]?["additionalProperties"] == false)
             let changes = ["generate", "cancel"].contains(tool["name"]?.string)
@@ -219,6 +220,30 @@ import VerbatimJSON
         let result = try #require(written.reply(to: 1)?["result"])
         #expect(result["structuredContent"]?["error"]?["message"] == " [2J red\nline")
         #expect(result["content"]?.array?.first?["text"] == "Task t (flux/images): failed: x:  [2J red line")
+    }
+
+    @Test func `spend shows what this agent has cost and what the budgets have left`() async throws {
+        let amount = { (micros: Int, text: String) in #"{"micros":\#(micros),"unit":"USD","amount":"\#(text)"}"# }
+        let row = { (key: String, text: String) in
+            #"{"key":\#(key),"attempts":3,"unpriced":1,"spent":[\#(amount(40_000, text))],"reserved":[\#(amount(0, "0"))]}"#
+        }
+        let spend =
+            #"{"by":"label.agent","rows":[\#(row(#""other""#, "9")),\#(row(#""a b""#, "0.04"))],"total":\#(row("null", "9.04"))}"#
+        let share =
+            #"{"value":null,"spent":\#(amount(0, "0")),"reserved":\#(amount(0, "0")),"left":\#(amount(1, "11.96"))}"#
+        let budgets =
+            #"{"budgets":[{"name":"daily","per":"day","limit":\#(amount(20_000_000, "20")),"shares":[\#(share)]}]}"#
+        let daemon = try FakeDaemon(requests: 2) { number, _ in Self.reply("200 OK", number == 1 ? spend : budgets) }
+        let written = try await serve([call(1, "spend", #"{"since":"ever"}"#)], socketPath: daemon.path) { written, _ in
+            try await written.until { $0["id"] == 1 }
+        }
+        #expect(daemon.requests[0].head.hasPrefix("GET /v1/spend?by=label.agent "))
+        let result = written.reply(to: 1)?["result"]
+        #expect(
+            result?["content"]?.array?.first?["text"]
+                == "Spent: 0.04 USD. Reserved: nothing. Attempts: 3.\nThe cost of 1 of them is unknown.\nBudget daily: 11.96 USD of 20 left."
+        )
+        #expect(result?["structuredContent"]?["spend"]?["attempts"] == 3)
     }
 
     // MARK: Settings

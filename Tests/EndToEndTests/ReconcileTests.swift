@@ -23,7 +23,9 @@ extension EndToEnd {
             (document.at(kind).array ?? []).compactMap { $0.at("remote_id").string }.sorted()
         }
 
-        @Test func `strangers, late and deleted records of an account are told apart, and nothing is paid`() async throws {
+        @Test func `strangers, late and deleted records of an account are told apart, and nothing is paid`()
+            async throws
+        {
             try await withWorld(faults: "late-record@3:30s") { world in
                 try await world.daemon.start(changes(world))
                 var (ids, remoteIDs): ([String], [String]) = ([], [])
@@ -44,7 +46,8 @@ extension EndToEnd {
                 }
                 let strangers = [
                     try await world.sandbox.submit("/v1/flux/images", ["prompt": "a stranger", "async": true]),
-                    try await world.sandbox.submit("/replicate/v1/predictions", ["version": "v1", "input": ["prompt": "x"]]),
+                    try await world.sandbox.submit(
+                        "/replicate/v1/predictions", ["version": "v1", "input": ["prompt": "x"]]),
                 ].sorted()
                 let billed = try await world.sandbox.ledger().billed
 

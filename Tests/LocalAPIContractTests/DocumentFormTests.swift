@@ -89,11 +89,25 @@ private struct DocumentForm: Sendable {
         nil, .null, true, 7, .number(JSONNumber(1.5) ?? JSONNumber(1)), -5000, "x", "", [], [1], [:], ["x": 1],
     ]
 
+    private static let amount = #"{"micros":40000,"unit":"USD","amount":"0.04"}"#
+    private static let spendRow =
+        #"{"key":"k","attempts":3,"unpriced":1,"spent":[\#(amount)],"reserved":[\#(amount)]}"#
+    private static let budget =
+        #"{"name":"b","per":"day","time_zone":"UTC","scope":{"label":"project"},"limit":\#(amount),"#
+        + #""settings_limit":\#(amount),"on_exceed":"hold","unpriced":"allow","warn_at":0.8,"period_start":"s","#
+        + #""period_end":"e","shares":[{"value":"web","spent":\#(amount),"reserved":\#(amount),"left":\#(amount)}]}"#
+
     static let all: [DocumentForm] = [
         DocumentForm("task", task, verbatim: ["request", "response", "value"]) { try TaskDocument(json: $0).json },
         DocumentForm("bare", bareTask) { try TaskDocument(json: $0).json },
         DocumentForm("tasks", #"{"tasks":[\#(bareTask)],"next_cursor":"c"}"#) { try TaskPage(json: $0).json },
         DocumentForm("endpoint", endpoint, verbatim: ["example"]) { try EndpointDocument(json: $0).json },
+        DocumentForm(
+            "spend",
+            #"{"by":"label.a","since":"s","until":"u","rows":[\#(spendRow)],"total":\#(spendRow)}"#
+        ) { try SpendDocument(json: $0).json },
+        DocumentForm("budgets", #"{"budgets":[\#(budget)]}"#) { try BudgetPage(json: $0).json },
+        DocumentForm("budget request", #"{"limit":"20"}"#) { try BudgetRequestDocument(json: $0).json },
         DocumentForm("bare endpoint", #"{"name":"a/b","state":"open"}"#) { try EndpointDocument(json: $0).json },
         DocumentForm("endpoints", #"{"endpoints":[{"name":"a/b","state":"open"}]}"#) {
             try EndpointPage(json: $0).json
@@ -144,7 +158,7 @@ private struct DocumentForm: Sendable {
         DocumentForm(
             "pruned",
             #"{"configured":true,"dry_run":true,"complete":false,"tasks":1,"responses":2,"events":3,"idempotency_keys":4,"#
-                + #""stubs":6,"files":7,"file_bytes":8,"bytes":5}"#
+                + #""stubs":6,"ledger":9,"files":7,"file_bytes":8,"bytes":5}"#
         ) { try PruneDocument(json: $0).json },
         DocumentForm("reconcile", #"{"since":"t","provider":"p","adopt":true}"#) {
             try ReconcileRequestDocument(json: $0).json
@@ -187,7 +201,7 @@ private struct DocumentForm: Sendable {
         + #""finished_at":"f","ended_at":"e","not_before":"n","deadline":"d","next_poll_at":"np","attempts":1,"#
         + #""polls":4,"on_uncertain":"fail","resolution":"adopted","outcome_source":"poll","#
         + #""callback":{"receiver":"pollux","deliveries":2,"latest_at":"l"},"#
-        + #""waiting_for":{"code":"paused","message":"Paused."},"capture":false,"note":"n","retry_of":"y","notify":"d","pinned":true,"#
+        + #""waiting_for":{"code":"budget","message":"Full.","budget":"b","missing":{"micros":1,"unit":"USD","amount":"0.000001"}},"capture":false,"note":"n","retry_of":"y","notify":"d","pinned":true,"#
         + #""removed":{"at":"r","request":true,"response":true,"events":true}}"#
     private static let endpoint =
         #"{"name":"a/b","provider":"p","kind":"image","answers":"inline","batch_size":50,"listing":"documented","#
@@ -197,7 +211,8 @@ private struct DocumentForm: Sendable {
         + #""mean_lateness_seconds":0.5,"throttled":2,"polls":7,"polls_per_minute":1.5,"#
         + #""last_error":{"code":"busy","message":"m","http_status":429,"at":"t"},"#
         + #""callbacks":{"expected":5,"came":4,"missing":1,"trust":0.8,"mean_delay_seconds":1.25},"#
-        + #""unrecognised":{"count":3,"last_shape":"{phase}","last_at":"t"}}"#
+        + #""unrecognised":{"count":3,"last_shape":"{phase}","last_at":"t"},"#
+        + #""price":{"unit":"USD","words":"w","origin":"definition","source":"s","as_of":"d"}}"#
     private static let status =
         #"{"version":"0.1.0","pid":7,"started_at":"t","uptime_seconds":1.5,"tasks":{"running":3,"resting":1},"#
         + #""database":{"path":"/x","size_bytes":4096},"restored":"r","held":"h","#

@@ -78,12 +78,15 @@ import VerbatimJSON
         #expect(fields(of: "CallbackReceiver") == receiving.json["callbacks"]?.object?.names)
     }
 
-    @Test(arguments: ["SubmitRequest", "AdoptRequest", "BackupRequest", "PruneRequest", "GatewayTokenRequest", "ReconcileRequest"])
+    @Test(arguments: [
+        "SubmitRequest", "AdoptRequest", "BackupRequest", "PruneRequest", "GatewayTokenRequest", "ReconcileRequest",
+    ])
     func `the request schemas have exactly the accepted fields`(schema: String) throws {
         let names = try #require(fields(of: schema))
         for name in names + ["stranger"] {
             let error = #expect(throws: ContractError.self) {
-                let json = JSONValue.object(JSONObject([(name, ["PruneRequest", "ReconcileRequest"].contains(schema) ? 1 : .bool(true))]))
+                let json = JSONValue.object(
+                    JSONObject([(name, ["PruneRequest", "ReconcileRequest"].contains(schema) ? 1 : .bool(true))]))
                 switch schema {
                 case "SubmitRequest": _ = try SubmitDocument(json: json)
                 case "AdoptRequest": _ = try AdoptDocument(json: json)

@@ -55,6 +55,7 @@ struct APIHarness: Sendable {
         let router = LocalAPI.router(
             service: engine.service, endpoints: engine.endpoints, restores: engine.restores,
             reconciliation: engine.reconciliation, retention: engine.retention, notifications: engine.notifications,
+            money: engine.money,
             streams: StreamRoutes(service: engine.service, streams: engine.streams, limit: maxStreams),
             gateway: engine.gateway, metrics: engine.metrics, settings: settings, facts: facts,
             examine: { [Finding(.disk, "/state", .trouble, "It is full."), Finding(.clock, .ok, "It is right.")] },

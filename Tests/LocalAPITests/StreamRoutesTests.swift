@@ -25,7 +25,7 @@ import VerbatimJSON
             let server = LocalAPI.server(
                 service: api.engine.service, endpoints: api.engine.endpoints, restores: api.engine.restores,
                 reconciliation: api.engine.reconciliation, retention: api.engine.retention,
-                notifications: api.engine.notifications, streams: api.engine.streams,
+                notifications: api.engine.notifications, money: api.engine.money, streams: api.engine.streams,
                 gateway: api.engine.gateway, metrics: api.engine.metrics, settings: UnchangedSettings(),
                 facts: DaemonFacts(
                     version: "1.2.3", pid: 42, startedAt: APIHarness.start, socketPath: path, stateDirectory: "/state"),

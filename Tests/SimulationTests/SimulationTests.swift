@@ -63,13 +63,15 @@ private struct Request {
     let histories: Int
     /// Whether each history has several accounts, and neither copies nor a second daemon.
     let hasAccounts: Bool
+    /// Whether each history has prices and budgets, and neither copies nor a second daemon.
+    let hasBudgets: Bool
 
-    /// The mutant that gives the histories several accounts.
+    /// The mutant that gives the histories several accounts, or budgets.
     var mutant: Mutant? {
-        guard hasAccounts else { return nil }
-        var accounts = Mutant("has several accounts", caughtBy: [])
-        accounts.needsAccounts = true
-        return accounts
+        guard hasAccounts || hasBudgets else { return nil }
+        var mutant = Mutant("has several accounts or budgets", caughtBy: [])
+        (mutant.needsAccounts, mutant.needsBudgets) = (hasAccounts, hasBudgets)
+        return mutant
     }
 
     var isEmpty: Bool { seed == nil && histories == 0 }
@@ -80,7 +82,8 @@ private struct Request {
             seed: variables["POLLUX_SIMULATION_SEED"].flatMap { UInt64($0) },
             first: variables["POLLUX_SIMULATION_FIRST_SEED"].flatMap { UInt64($0) },
             histories: variables["POLLUX_SIMULATION_HISTORIES"].flatMap { Int($0) } ?? 0,
-            hasAccounts: variables["POLLUX_SIMULATION_ACCOUNTS"] != nil)
+            hasAccounts: variables["POLLUX_SIMULATION_ACCOUNTS"] != nil,
+            hasBudgets: variables["POLLUX_SIMULATION_BUDGETS"] != nil)
     }
 
     static func summary(of reports: [Report], took: Duration) -> String {

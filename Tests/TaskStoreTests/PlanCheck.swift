@@ -15,6 +15,15 @@ enum PlanCheck {
         ("SELECT * FROM sqlite_master LIMIT 1", "SCAN sqlite_master", "GRDB runs it when it opens a reader"),
         ("SELECT * FROM gate", "SCAN gate", "read once per start; a row per endpoint, service or provider in trouble"),
         ("FROM lease", "SCAN lease", "a row per account"),
+        ("FROM budget ORDER BY name", "SCAN budget", "a row per budget of the settings"),
+        (
+            "DISTINCT budget, share FROM budget_hold", "SCAN budget_hold",
+            "the tasks that budgets hold, by the index alone"
+        ),
+        (
+            "FROM ledger WHERE started_at_ms >=", "USE TEMP B-TREE FOR GROUP BY",
+            "the sums of a period: for a changed budget, after the clock was set back, and for `spend`"
+        ),
         ("FROM destination", "SCAN destination", "a row per destination of the settings"),
         ("COUNT(*) FROM delivery", "SCAN delivery", "counts all failures, for the status"),
         ("FROM gateway_token", "SCAN gateway_token", "a row per token"),

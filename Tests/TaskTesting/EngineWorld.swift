@@ -35,7 +35,8 @@ package struct EngineWorld: Sendable {
         witness: (any Witness)? = nil, isHeld: Bool = false, retention: RetentionPolicy = RetentionPolicy(),
         tokenDigests: [ProviderAccount: String] = [:],
         artefacts: ArtefactSettings = ArtefactSettings(), downloads: (any ArtefactDownloads)? = nil,
-        destinations: [Destination] = [], sender: (any NotificationSender)? = nil, files: (any RecordFiles)? = nil
+        destinations: [Destination] = [], sender: (any NotificationSender)? = nil, files: (any RecordFiles)? = nil,
+        budgets: [Budget] = []
     ) async throws {
         self.time = time
         directory = try earlier?.directory ?? TemporaryDirectory()
@@ -48,12 +49,12 @@ package struct EngineWorld: Sendable {
         // Every start with the instance lock does this.
         if earlier != nil { try await sqlite.endOtherLeases(at: time.now()) }
         catalog = try ProviderCatalog(definitions: [("testing.yaml", definition)])
-        settings = Reloadable(
-            try await EngineSettings(
-                catalog: catalog, limits: limits, polling: polling, callbackSecrets: callbackSecrets,
-                redactor: redactor, retention: retention, artefacts: artefacts, tokenDigests: tokenDigests,
-                destinations: destinations
-            ).stored(in: sqlite, at: time.now()))
+        var next = EngineSettings(
+            catalog: catalog, limits: limits, polling: polling, callbackSecrets: callbackSecrets,
+            redactor: redactor, retention: retention, artefacts: artefacts, tokenDigests: tokenDigests,
+            destinations: destinations)
+        next.budgets = budgets
+        settings = Reloadable(try await next.stored(in: sqlite, at: time.now()))
         engine = try await TaskEngine(
             store: TaskStore(store, holder: holder, witness: witness, files: files), settings: settings.view(\.self),
             version: settings.version, transport: provider,

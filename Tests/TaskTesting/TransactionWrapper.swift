@@ -261,6 +261,48 @@ extension SnapshotWrapper {
     package func latestEvent() throws -> (sequence: Int64, at: Timestamp?) {
         try reading.latestEvent()
     }
+
+    package func ledger(of task: TaskID) throws -> [LedgerEntry] {
+        try reading.ledger(of: task)
+    }
+
+    package func ledgerSums(from start: Timestamp, until end: Timestamp?) throws -> [LedgerSum] {
+        try reading.ledgerSums(from: start, until: end)
+    }
+
+    package func settledAttempts(startedBefore time: Timestamp, limit: Int) throws -> [SettledAttempt] {
+        try reading.settledAttempts(startedBefore: time, limit: limit)
+    }
+
+    package func budgets() throws -> [BudgetRow] {
+        try reading.budgets()
+    }
+
+    package func meters(of budget: String, from start: Timestamp) throws -> [BudgetMeter] {
+        try reading.meters(of: budget, from: start)
+    }
+
+    package func meter(of budget: String, share: String, from start: Timestamp) throws -> BudgetMeter? {
+        try reading.meter(of: budget, share: share, from: start)
+    }
+
+    package func hold(of task: TaskID) throws -> BudgetHold? {
+        try reading.hold(of: task)
+    }
+
+    package func heldShares() throws -> [BudgetShare] {
+        try reading.heldShares()
+    }
+
+    package func held(
+        by share: BudgetShare, upTo micros: Int64, limit: Int
+    ) throws -> [(hold: BudgetHold, dueAt: Timestamp)] {
+        try reading.held(by: share, upTo: micros, limit: limit)
+    }
+
+    package func approval(of key: Int64) throws -> BudgetApproval? {
+        try reading.approval(of: key)
+    }
 }
 
 extension TransactionWrapper {
@@ -470,5 +512,41 @@ extension TransactionWrapper {
 
     package func dropLocalToken(named name: String) throws {
         try base.dropLocalToken(named: name)
+    }
+
+    package func append(_ entries: [LedgerEntry]) throws {
+        try base.append(entries)
+    }
+
+    package func put(_ budgets: [BudgetRow]) throws {
+        try base.put(budgets)
+    }
+
+    package func dropBudgets(_ names: [String]) throws {
+        try base.dropBudgets(names)
+    }
+
+    package func put(_ meter: BudgetMeter) throws {
+        try base.put(meter)
+    }
+
+    package func dropMeters(of budget: String, share: String, before start: Timestamp) throws {
+        try base.dropMeters(of: budget, share: share, before: start)
+    }
+
+    package func put(_ hold: BudgetHold, of key: Int64) throws {
+        try base.put(hold, of: key)
+    }
+
+    package func dropHold(of key: Int64) throws {
+        try base.dropHold(of: key)
+    }
+
+    package func put(_ approval: BudgetApproval, of key: Int64) throws {
+        try base.put(approval, of: key)
+    }
+
+    package func drop(_ attempts: [SettledAttempt]) throws {
+        try base.drop(attempts)
     }
 }

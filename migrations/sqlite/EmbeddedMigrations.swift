@@ -39,6 +39,7 @@ package enum EmbeddedMigrations {
         EmbeddedMigration(
             name: "0027_join_equal_submissions", bytes: PackageResources._027_join_equal_submissions_sql),
         EmbeddedMigration(name: "0028_keep_parts", bytes: PackageResources._028_keep_parts_sql),
+        EmbeddedMigration(name: "0029_keep_ledger", bytes: PackageResources._029_keep_ledger_sql),
         EmbeddedMigration(name: "0030_notify_without_task", bytes: PackageResources._030_notify_without_task_sql),
     ]
 }

@@ -20,6 +20,10 @@ package struct DaemonSettings: Sendable {
     package var providers: [String: ProviderSettings] = [:]
     /// The directory of the user's definitions; nil if no home directory is known.
     package var providersDirectory: String?
+    /// The user's own prices; nil if no home directory is known.
+    package var pricesFile: String?
+    /// What may be spent.
+    var budgets: [BudgetSettings] = []
     /// Whether the state directory is below a home directory although HOME is not set.
     package var isStateBelowUnsetHome = false
     package var minGap: Duration = .seconds(1)

@@ -151,6 +151,7 @@ struct Setting: Sendable {
         span("retention.events", "POLLUX_RETENTION_EVENTS", \.retention.events),
         span("retention.idempotency_keys", "POLLUX_RETENTION_IDEMPOTENCY_KEYS", \.retention.idempotencyKeys),
         span("retention.artefacts", "POLLUX_RETENTION_ARTEFACTS", \.retention.artefacts),
+        span("retention.ledger", "POLLUX_RETENTION_LEDGER", \.retention.ledger),
         Setting("artefacts.capture", "POLLUX_ARTEFACTS_CAPTURE", rule: "results or off") { text, settings in
             settings.artefacts.isOn = text == "results"
             return ["results", "off"].contains(text)

@@ -14,6 +14,9 @@ struct SettingsFile {
     /// The only key that is not a setting: the path of the token file.
     static let tokenFileKey = "xhuoapi.token_file"
 
+    /// The list of ``budgets``.
+    static let budgetsKey = "budgets"
+
     /// The section of ``destinations``.
     static let destinationsKey = "notifications.destinations"
 
@@ -28,6 +31,9 @@ struct SettingsFile {
     private(set) var accounts: [AccountList] = []
     /// The destinations of notifications.
     private(set) var destinations: [DestinationSettings] = []
+
+    /// What may be spent.
+    private(set) var budgets: [BudgetSettings] = []
 
     /// Reads the file. An unknown key is an error that suggests the nearest known one.
     init(path: String) throws(DaemonError) {
@@ -76,7 +82,9 @@ struct SettingsFile {
         for (key, value) in mapping {
             let name = (prefix.isEmpty ? "" : prefix + ".") + (key.string ?? "?")
             let place = "\(path), line \(key.mark?.line ?? 1)"
-            if name == Self.destinationsKey {
+            if name == Self.budgetsKey {
+                if value.null == nil { budgets = try BudgetSettings.list(of: value, place: place, path: path) }
+            } else if name == Self.destinationsKey {
                 guard value.null == nil else { continue }
                 guard let list = value.mapping else {
                     throw .badSetting("\(place): \(name) must be a list of names with values.")
@@ -122,7 +130,7 @@ struct SettingsFile {
         return parts.first == "providers" && parts.count <= 2
     }
 
-    private static var known: [String] { Setting.all.map(\.name) + [tokenFileKey, destinationsKey] }
+    private static var known: [String] { Setting.all.map(\.name) + [tokenFileKey, destinationsKey, budgetsKey] }
 
     private static func refusal(of name: String) -> String {
         if name.hasSuffix("token") {

@@ -31,6 +31,10 @@ package enum SettingsLoader {
             for entry in settings.destinations {
                 settings.values["\(SettingsFile.destinationsKey).\(entry.name)"] = entry.text
             }
+            settings.budgets = file.budgets
+            for entry in settings.budgets {
+                settings.values["\(SettingsFile.budgetsKey).\(entry.budget.name)"] = entry.text
+            }
             for entry in file.entries {
                 if entry.name == SettingsFile.tokenFileKey {
                     tokenFile = entry.value
@@ -82,11 +86,12 @@ package enum SettingsLoader {
         settings.gateway.socket = settings.gateway.socket.map(places.absolute)
         settings.gateway.certificateFile = settings.gateway.certificateFile.map(places.absolute)
         settings.gateway.keyFile = settings.gateway.keyFile.map(places.absolute)
-        // The directory is beside the settings file, even if that file does not exist.
-        settings.providersDirectory = (file ?? places.settingsFile).map { file in
+        // They are beside the settings file, even if that file does not exist.
+        let directory = (file ?? places.settingsFile).map { file in
             file.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
-                + "/providers"
         }
+        settings.providersDirectory = directory.map { $0 + "/providers" }
+        settings.pricesFile = directory.map { $0 + "/prices.yaml" }
         let namedFile = environment["XHUOAPI_TOKEN_FILE"] ?? tokenFile
         settings.mainTokenFile = namedFile.map(places.absolute)
         settings.token = try TokenSource(environment: environment, file: settings.mainTokenFile).read(&settings)

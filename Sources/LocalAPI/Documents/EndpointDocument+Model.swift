@@ -45,6 +45,11 @@ extension EndpointDocument {
                 code: error.failure.code, message: error.failure.message, httpStatus: error.failure.httpStatus,
                 at: error.at.rfc3339)
         }
+        price = report.price.map { price in
+            PriceDocument(
+                unit: price.unit.text, words: price.words, origin: report.priceFile ?? "definition",
+                source: price.source, asOf: price.asOf)
+        }
         callbacks = report.callbacks.map { callbacks in
             Callbacks(
                 expected: callbacks.expected, came: callbacks.came, missing: callbacks.missing,

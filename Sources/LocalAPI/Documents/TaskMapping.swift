@@ -90,7 +90,12 @@ extension TaskDocument {
         outcomeSource = task.outcomeSource?.rawValue
         callback = Callback(of: task)
         waitingFor = forecast.waitingFor.map { reason in
-            Reason(code: reason.code, message: [reason.message, reason.hint].compactMap(\.self).joined(separator: " "))
+            var document = Reason(
+                code: reason.code, message: [reason.message, reason.hint].compactMap(\.self).joined(separator: " "))
+            document.budget = reason.budget?.budget
+            document.missing = reason.budget.flatMap { budget in budget.missing.map { AmountDocument($0, budget.unit) }
+            }
+            return document
         }
         note = task.note
         capture = task.capturesResults

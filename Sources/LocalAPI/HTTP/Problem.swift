@@ -41,6 +41,11 @@ struct Problem: Error {
             members.append(("fields", .array(differences.map { .string($0.field) })))
         case .unknownDestination(_, let nearest):
             if let nearest { members.append(("nearest", [.string(nearest)])) }
+        case .unknownBudget(_, let nearest):
+            if let nearest { members.append(("nearest", [.string(nearest)])) }
+        case .overBudget(let shortage):
+            members.append(("budget", .string(shortage.budget)))
+            members.append(("missing", shortage.missing.map { AmountDocument($0, shortage.unit).json } ?? .null))
         case .taskNotFound, .artefactNotFound, .artefactsUnavailable, .nothingToFetch, .refused, .backup, .store:
             break
         }
@@ -49,7 +54,9 @@ struct Problem: Error {
             case .invalid: (.unprocessableContent, "Invalid request")
             case .notFound where error.code == "artefact_not_found": (.notFound, "File not found")
             case .notFound where error.code == "unknown_destination": (.notFound, "Destination not found")
+            case .notFound where error.code == "unknown_budget": (.notFound, "Budget not found")
             case .notFound: (.notFound, "Task not found")
+            case .overBudget: (.paymentRequired, "Over budget")
             case .conflict: (.conflict, "Conflict")
             case .storageFailing where error.code == "storage_locked": (.serviceUnavailable, "The database is busy")
             case .storageFailing where error.code == "backup_interrupted":
@@ -65,6 +72,8 @@ struct Problem: Error {
 }
 
 extension HTTPResponse.Status {
+    /// A task costs more than a budget allows.
+    static let paymentRequired = HTTPResponse.Status(code: 402, reasonPhrase: "Payment Required")
     /// RFC 4918: the disk is full.
     static let insufficientStorage = HTTPResponse.Status(code: 507, reasonPhrase: "Insufficient Storage")
 }

@@ -8,14 +8,12 @@ extension LocalAPIRoute {
     package var methods: [HTTPRequest.Method] {
         switch self {
         case .tasks, .restore: [.get, .post]
-        case .adopt, .cancel, .collect, .reopen, .retry, .resolve, .pause, .resume, .resumeAll, .backup, .doctor,
-            .reload,
-            .prune, .reconcile,
-            .pin, .unpin, .delete, .fetchResults, .replay, .testDestination, .gatewayTokens, .gatewayTokenRemoval:
+        case .adopt, .approve, .budget, .cancel, .collect, .reopen, .retry, .resolve, .pause, .resume, .resumeAll,
+            .backup, .doctor, .reload, .prune, .reconcile, .pin, .unpin, .delete, .fetchResults, .replay,
+            .testDestination, .gatewayTokens, .gatewayTokenRemoval:
             [.post]
         case .artefact, .task, .events, .stream, .endpoints, .endpoint, .status, .metrics, .health, .readiness,
-            .description,
-            .notifications, .deadLetters, .gateway:
+            .description, .notifications, .deadLetters, .gateway, .spend, .budgets:
             [.get]
         }
     }

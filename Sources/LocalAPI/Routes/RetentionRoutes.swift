@@ -55,6 +55,7 @@ extension PruneDocument {
         events = report.events
         idempotencyKeys = report.keys
         stubs = report.stubs
+        ledger = report.ledger
         files = report.files
         fileBytes = Int(report.fileBytes)
         bytes = Int(report.bytes)

@@ -14,6 +14,9 @@ struct TaskActionRoutes {
         router.post(LocalAPIRoute.collect.routerPath) { request, context in
             try await answer(try await service.collect(try await id(of: request, context)))
         }
+        router.post(LocalAPIRoute.approve.routerPath) { request, context in
+            try await answer(try await service.approve(try await id(of: request, context)))
+        }
         router.post(LocalAPIRoute.reopen.routerPath) { request, context in
             try await answer(try await service.reopen(try await id(of: request, context)))
         }

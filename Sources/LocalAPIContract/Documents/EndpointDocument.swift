@@ -46,6 +46,8 @@ package struct EndpointDocument: ContractDocument {
     package var lastError: LastError?
     /// Callback statistics; nil before the first request for a callback.
     package var callbacks: Callbacks?
+    /// What a task costs; nil if that is not known.
+    package var price: PriceDocument?
     /// Unrecognised records since the daemon started; nil if there were none.
     package var unrecognised: Unrecognised?
 
@@ -186,6 +188,7 @@ package struct EndpointDocument: ContractDocument {
         try coder.member("last_error", &lastError)
         try coder.member("callbacks", &callbacks)
         try coder.member("unrecognised", &unrecognised)
+        try coder.member("price", &price)
     }
 }
 

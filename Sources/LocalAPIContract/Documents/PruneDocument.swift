@@ -14,6 +14,8 @@ package struct PruneDocument: ContractDocument {
     package var idempotencyKeys = 0
     /// The number of tasks without details that are removed as a whole.
     package var stubs = 0
+    /// The number of lines of the ledger.
+    package var ledger = 0
     /// Files of results.
     package var files = 0
     /// The length of the files.
@@ -32,6 +34,7 @@ package struct PruneDocument: ContractDocument {
         try coder.member("events", &events)
         try coder.member("idempotency_keys", &idempotencyKeys)
         try coder.member("stubs", &stubs)
+        try coder.member("ledger", &ledger)
         try coder.member("files", &files)
         try coder.member("file_bytes", &fileBytes)
         try coder.member("bytes", &bytes)

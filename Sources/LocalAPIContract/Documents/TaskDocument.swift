@@ -237,6 +237,9 @@ package struct TaskDocument: ContractDocument {
     package struct Reason: ContractDocument {
         package var code = ""
         package var message = ""
+        /// The budget that the task waits for, and how much of it is missing; nil if no price tells that.
+        package var budget: String?
+        package var missing: AmountDocument?
 
         package init() {}
 
@@ -248,6 +251,8 @@ package struct TaskDocument: ContractDocument {
         package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
             try coder.required("code", &code)
             try coder.member("message", &message)
+            try coder.member("budget", &budget)
+            try coder.member("missing", &missing)
         }
     }
 

@@ -7,6 +7,7 @@ enum DeclaredDefinition {
         "summary", "submit", "accepted", "poll", "batch", "list", "state", "progress", "times", "trace_id", "results",
         "result", "cancel", "error", "gateway", "max_in_flight", "submits_per_second", "submission_timeout_seconds",
         "typical_seconds", "upper_seconds", "min_gap_seconds", "artefact_lifetime_seconds", "results_need_token",
+        "price",
     ]
 
     static func endpoints(
@@ -35,6 +36,7 @@ enum DeclaredDefinition {
             try own.readTimes(into: &profile)
             profile.artefactLifetime = try own.span("artefact_lifetime_seconds")
             profile.filesNeedToken = try own.flag("results_need_token") ?? dialect.result?.isFile ?? false
+            try own.readPrice(into: &profile)
             return (profile, line)
         }
     }
@@ -200,7 +202,8 @@ enum DeclaredDefinition {
         let followed = read.next != nil ? "next" : read.more != nil ? "more" : read.isAfterLast ? "after" : nil
         if let followed, !read.request.isEmpty {
             // Only the overlap of two pages shows that none of their items is missing.
-            throw list.error("request", "must be left out of a list that is read by \(followed): lost tasks are not searched in it")
+            throw list.error(
+                "request", "must be left out of a list that is read by \(followed): lost tasks are not searched in it")
         }
         guard read.more == nil || read.isAfterLast else {
             throw list.error("more", "needs {after} in the call: the id of the last item of the page before")

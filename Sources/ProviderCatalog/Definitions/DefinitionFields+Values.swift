@@ -29,6 +29,15 @@ extension DefinitionFields {
         return place
     }
 
+    /// A decimal number, in millionths.
+    func amount(_ name: String) throws(CatalogError) -> Int64? {
+        guard let field = field(name) else { return nil }
+        guard let amount = field.value.scalar.flatMap({ Micros.reading($0.string) }) else {
+            throw error(name, "expected a number from 0 with at most six decimals, as in 0.04")
+        }
+        return amount
+    }
+
     /// Any JSON, written as YAML.
     func json(_ name: String) throws(CatalogError) -> JSONValue? {
         guard let field = field(name) else { return nil }

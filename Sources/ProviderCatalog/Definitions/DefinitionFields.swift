@@ -10,7 +10,7 @@ struct DefinitionFields {
     private let fields: [(key: String, line: Int?, value: Node)]
 
     /// Reads a whole document.
-    init(file: String, yaml: String, allowed: [String]) throws(CatalogError) {
+    init(file: String, yaml: String, allowed: [String]?) throws(CatalogError) {
         let root: Node?
         do {
             root = try Yams.compose(yaml: yaml)

@@ -1,4 +1,5 @@
 package import TaskModel
+package import VerbatimJSON
 
 /// What is known about one endpoint of a provider: its name, its limits, its documented facts, and its dialect.
 package struct EndpointProfile: Sendable {
@@ -37,6 +38,10 @@ package struct EndpointProfile: Sendable {
     package var filesNeedToken = false
     /// The limits that all endpoints of the service share.
     package var limits = ServiceLimits()
+    /// What a task costs; nil if that is not known, which is not the same as nothing.
+    package var price: Price?
+    /// The file that has the price if it is not the definition.
+    package var priceFile: String?
     /// A description of the endpoint for people.
     package var summary: String?
     /// The routes of queries that several endpoints can share.
@@ -75,8 +80,14 @@ package struct EndpointProfile: Sendable {
         moved.artefactLifetime = artefactLifetime
         moved.filesNeedToken = filesNeedToken
         moved.limits = limits
+        (moved.price, moved.priceFile) = (price, priceFile)
         moved.summary = summary
         return moved
+    }
+
+    /// What an attempt with that request is expected to cost.
+    package func charge(for request: JSONValue) -> Charge {
+        Charge(provider: provider, price: price, request: request)
     }
 
     /// The source from which the provider's list of tasks is known.

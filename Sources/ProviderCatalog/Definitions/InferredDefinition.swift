@@ -11,7 +11,7 @@ enum InferredDefinition {
     private static let endpointFields =
         readingFields + [
             "submit", "own_id", "record_type", "always_asynchronous", "submission_timeout_seconds", "typical_seconds",
-            "upper_seconds", "min_gap_seconds", "artefacts",
+            "upper_seconds", "min_gap_seconds", "artefacts", "price",
         ]
 
     static func endpoints(
@@ -41,6 +41,7 @@ enum InferredDefinition {
             profile.limits = limits
             profile.recordType = try own.text("record_type")
             try own.readTimes(into: &profile)
+            try own.readPrice(into: &profile)
             endpoints.append((profile, line))
         }
         return endpoints
@@ -82,6 +83,12 @@ enum InferredDefinition {
 }
 
 extension DefinitionFields {
+    /// Reads what the endpoint costs.
+    func readPrice(into profile: inout EndpointProfile) throws(CatalogError) {
+        guard let price = try fields("price", allowed: PriceDefinition.fields) else { return }
+        profile.price = try PriceDefinition.price(price)
+    }
+
     /// Reads the durations and timeouts of an endpoint, which both kinds of definition write alike.
     func readTimes(into profile: inout EndpointProfile) throws(CatalogError) {
         profile.submissionTimeout = try seconds("submission_timeout_seconds")

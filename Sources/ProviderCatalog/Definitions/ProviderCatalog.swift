@@ -80,6 +80,33 @@ package struct ProviderCatalog: Sendable {
         return ProviderCatalog(endpoints: endpoints, providers: providers, examples: examples)
     }
 
+    /// The catalog with the prices of a file in place of those of the definitions. It has a price for each name of an
+    /// endpoint. `shownName` stands for the file where prices are shown.
+    package func priced(
+        by yaml: String, file: String, shownName: String
+    ) throws(CatalogError) -> ProviderCatalog {
+        let fields = try DefinitionFields(file: file, yaml: yaml, allowed: nil)
+        var prices: [EndpointName: Price] = [:]
+        for (text, _) in fields.names {
+            guard let name = EndpointName(text), endpointsByName[name] != nil else {
+                let nearest = self.nearest(to: text, limit: 1).first
+                throw fields.error(
+                    text, "there is no such endpoint" + (nearest.map { "; did you mean \($0)?" } ?? ""))
+            }
+            let price = try fields.required(text) { name throws(CatalogError) in
+                try fields.fields(name, allowed: PriceDefinition.fields)
+            }
+            prices[name] = try PriceDefinition.price(price)
+        }
+        let endpoints = endpoints.map { endpoint in
+            guard let price = prices[endpoint.name] else { return endpoint }
+            var endpoint = endpoint
+            (endpoint.price, endpoint.priceFile) = (price, shownName)
+            return endpoint
+        }
+        return ProviderCatalog(endpoints: endpoints, providers: providersByName, examples: examples)
+    }
+
     /// The endpoint with that name; nil if unknown. Then see ``nearest(to:limit:)``.
     package func endpoint(_ name: EndpointName) -> EndpointProfile? { endpointsByName[name] }
 

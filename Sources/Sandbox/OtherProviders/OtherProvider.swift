@@ -38,7 +38,9 @@ protocol OtherProvider: Sendable {
 
 extension OtherProvider {
     func isFile(_ path: String) -> Bool { false }
-    func list(_ tasks: [SimulatedTask], path: String, query: Parameters, at url: String, now: Date) -> JSONValue? { nil }
+    func list(_ tasks: [SimulatedTask], path: String, query: Parameters, at url: String, now: Date) -> JSONValue? {
+        nil
+    }
     func isHeld(_ body: JSONValue, path: String) -> Bool { false }
     func cancelled(_ id: String) -> JSONValue { ["status": "canceled"] }
     func callbackURL(in body: JSONValue, query: Parameters) -> String? { nil }

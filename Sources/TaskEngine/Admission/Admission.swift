@@ -37,6 +37,8 @@ package enum SubmissionBlock: Sendable, Hashable {
     case inFlightLimit(service: ServiceName, count: Int, limit: Int)
     /// The account has its maximum number of tasks in flight.
     case accountLimit(ProviderAccount, count: Int, limit: Int)
+    /// A budget has no room for it.
+    case budget(BudgetShortage)
     /// It waits for its turn only: the pace of its service, the rate of its provider, memory, or another task.
     case turn(until: Timestamp? = nil)
 
@@ -46,6 +48,7 @@ package enum SubmissionBlock: Sendable, Hashable {
         case .notBefore(let point), .storage(_, let point), .backingOff(_, let point, _), .leaseHeld(_, _, let point):
             point
         case .turn(let point): point
+        case .budget(let shortage): shortage.until
         case .deadlinePassed, .endpointGone, .restored, .held, .startCheck, .noToken, .paused, .inFlightLimit,
             .accountLimit:
             nil
@@ -116,6 +119,12 @@ package enum SubmissionBlock: Sendable, Hashable {
             Reason(
                 code: "in_flight_limit",
                 message: "\(count) tasks of the \(account) are in flight, and the limit is \(limit).")
+        case .budget(let shortage):
+            Reason(
+                code: "budget", message: shortage.message,
+                hint:
+                    "It is sent once the budget has room. `pollux budget set` raises the limit, and `pollux approve` lets this task pass.",
+                budget: shortage)
         case .turn: Reason(code: "turn", message: "It is sent when its turn comes.")
         }
     }

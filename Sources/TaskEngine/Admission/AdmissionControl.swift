@@ -19,13 +19,14 @@ struct AdmissionControl: Sendable {
     private let store: TaskStore
     private let transport: any UpstreamTransport
     @Current var catalog: ProviderCatalog
+    @Current var budgets: [Budget]
     @Current private var limits: EngineLimits
     let time: any TimeSource
 
     init(
         breakers: CircuitBreakers, hold: StartHold, accounts: ProviderAccounts, storage: StorageMonitor,
         store: TaskStore, transport: any UpstreamTransport, catalog: Current<ProviderCatalog>,
-        limits: Current<EngineLimits>, time: any TimeSource
+        budgets: Current<[Budget]>, limits: Current<EngineLimits>, time: any TimeSource
     ) {
         self.breakers = breakers
         self.accounts = accounts
@@ -37,6 +38,7 @@ struct AdmissionControl: Sendable {
         self.store = store
         self.transport = transport
         _catalog = catalog
+        _budgets = budgets
         _limits = limits
         self.time = time
     }
@@ -123,6 +125,7 @@ struct AdmissionControl: Sendable {
         if let scope = startCheck.scope(of: task.endpoint), task.createdAt <= scope.startedAt {
             return .startCheck(since: scope.since)
         }
+        if !budgets.isEmpty, let shortage = try? await store.shortage(of: task.id, at: now) { return .budget(shortage) }
         let only = onlyAccount(for: task, of: profile)
         if let only, let block = block(on: only, at: now) { return block }
         let open = only.map { [$0] } ?? endpoints(profile).filter { block(on: $0, at: now) == nil }

@@ -130,6 +130,7 @@ package struct GatewayService: Sendable {
                 return GatewayAdmission(task: existing, isJoined: true, exchange: nil)
             case .inserted(.keyInUse(let existing, sameBody: false)):
                 throw .keyConflict(key: submission.idempotencyKey ?? "", existing: existing, differences: [])
+            case .inserted(.overBudget(let shortage)): throw .overBudget(shortage)
             case .inserted(.tooLate), .inserted(.remoteIDInUse), .inserted(.joined):
                 throw .store(.failed("a new task was not inserted"))
             }
@@ -164,13 +165,15 @@ package struct GatewayService: Sendable {
             let names = submission.message.query.split(separator: "&").map { $0.prefix { $0 != "=" } }
             if names.contains(where: { $0 == name }) { task.hasOwnCallback = true }
         }
-        return NewTask(
+        var named = NewTask(
             task: task, payload: new.payload,
             idempotencyKey: submission.idempotencyKey.map {
                 // A key is the program's own, so two programs may use the same one.
                 NewTask.IdempotencyKey(
                     key: "gateway/\(submission.program)/\($0)", fingerprint: submission.contentKey)
             })
+        named.charge = new.charge
+        return named
     }
 
     private func arrival(of submission: GatewaySubmission) -> PassedSubmission.Arrival {

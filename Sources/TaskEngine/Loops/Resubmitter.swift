@@ -57,7 +57,7 @@ struct Resubmitter: Sendable {
             }
             guard await takeSlot(of: endpoint) else { return await later() }
             let now = time.now()
-            let (start, callbackURL) = starter.event(for: task, of: endpoint, at: now)
+            let (start, callbackURL) = try await starter.event(for: task, of: endpoint, at: now)
             let changes: [TaskChange]
             if let answer {
                 changes = try await store.settle(

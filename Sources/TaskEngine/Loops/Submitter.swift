@@ -39,8 +39,11 @@ package struct Submitter: Worker {
         // A stopping daemon sends no paid request.
         guard !feed.isClosing else { return now + .seconds(60) }
         try await storage.settleUnknownClaims(at: now)
-        var load = try await admission.load()
         var comeBack = now + .seconds(60)
+        if !admission.budgets.isEmpty, let next = try await store.freeHeldTasks(at: now) {
+            comeBack = min(comeBack, max(next, now))
+        }
+        var load = try await admission.load()
         var open: [ServiceName: [EndpointProfile]] = [:]
         let queued = load.queued.compactMap { catalog.endpoint($0) }
         let owners = queued.flatMap { admission.endpoints($0) }.map(\.owner)
@@ -148,11 +151,14 @@ package struct Submitter: Worker {
     ) async throws(TaskStoreError) {
         switch admitted {
         case .granted(let replyRoom):
-            guard let started = try await starter.start(task, of: endpoint, holding: replyRoom, at: now) else {
-                return
+            switch try await starter.start(task, of: endpoint, holding: replyRoom, at: now) {
+            case .started(let started):
+                work.append(started)
+                load.noteSubmission(of: endpoint.service)
+            // The tasks behind it may have room.
+            case .held: wakes.submitter.signal()
+            case .none: break
             }
-            work.append(started)
-            load.noteSubmission(of: endpoint.service)
         case .afterLookup:
             work.append(Work(task: task, endpoint: endpoint, isResubmission: true))
             load.noteResubmission(of: task.id, service: endpoint.service)

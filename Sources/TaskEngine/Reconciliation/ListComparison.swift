@@ -44,7 +44,8 @@ struct ListComparison: Sendable {
             }
             report.ghosts.append(
                 ReconcileReport.Ghost(
-                    task: task.id, endpoint: task.endpoint, account: task.account, remoteID: remoteID, state: task.state,
+                    task: task.id, endpoint: task.endpoint, account: task.account, remoteID: remoteID,
+                    state: task.state,
                     submittedAt: submittedAt))
         }
         for (account, list) in reading.lists {

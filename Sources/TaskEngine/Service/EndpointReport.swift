@@ -17,6 +17,9 @@ package struct EndpointReport: Sendable {
     package let listing: String
     /// An example of a request.
     package let example: JSONObject?
+    /// What a task costs, and the file that says so if it is not the definition; nil if that is not known.
+    package let price: Price?
+    package let priceFile: String?
     /// The pause or circuit breaker that blocks its submissions or status queries; nil if none does.
     package let block: SubmissionBlock?
     /// The typical duration according to the provider.

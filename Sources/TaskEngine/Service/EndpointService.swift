@@ -62,6 +62,7 @@ package struct EndpointService: Sendable {
             name: name, provider: profile.provider, kind: profile.kind.rawValue,
             answersOnlyInline: profile.dialect.answersOnlyInline, batchSize: profile.batchSize,
             listing: profile.listingTrust.rawValue, example: catalog.examples.example(of: name),
+            price: profile.price, priceFile: profile.priceFile,
             block: circuitBlock(on: profile, at: now), typical: profile.typicalDuration,
             inFlight: (counts[.running] ?? 0) + (counts[.submitting] ?? 0), queued: counts[.queued] ?? 0,
             uncertain: counts[.uncertain] ?? 0, maxInFlight: admission.maxInFlight(of: profile),

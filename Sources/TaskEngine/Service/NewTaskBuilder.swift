@@ -34,6 +34,7 @@ struct NewTaskBuilder: Sendable {
             id: newID(at: now), of: profile.name, at: now, onUncertain: defaultOnUncertain)
         task.hasOwnCallback = profile.dialect.hasOwnCallback(in: submission.request)
         var new = NewTask(task: task, payload: TaskPayload(request: .object(submission.request)), idempotencyKey: key)
+        new.charge = profile.charge(for: .object(submission.request))
         if submission.joins { new.contentKey = submission.contentKey(of: profile.name) }
         return new
     }

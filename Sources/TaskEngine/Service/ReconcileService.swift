@@ -147,7 +147,8 @@ extension ProviderLists.Reading {
     fileprivate var incomplete: ProviderLists.Reading {
         ProviderLists.Reading(
             group: group, began: began,
-            lists: lists.map { account, list in (account, list.map { FetchedList(tasks: $0.tasks, isComplete: false) }) })
+            lists: lists.map { account, list in (account, list.map { FetchedList(tasks: $0.tasks, isComplete: false) })
+            })
     }
 }
 

@@ -17,6 +17,8 @@ package struct RetentionService: Sendable {
         package let keys: Int
         /// The number of tasks without details that are removed as a whole.
         package let stubs: Int
+        /// The number of lines of the ledger.
+        package let ledger: Int
         /// Files of results, and their length.
         package let files: Int
         package let fileBytes: Int64
@@ -56,6 +58,7 @@ package struct RetentionService: Sendable {
         let count = sweep.count
         return Report(
             tasks: count.tasks, responses: count.responses, events: count.events, keys: count.keys, stubs: count.stubs,
+            ledger: count.ledger,
             files: count.files, fileBytes: count.fileBytes, bytes: count.bytes, isComplete: sweep.isOver)
     }
 

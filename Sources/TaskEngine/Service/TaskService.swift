@@ -86,6 +86,8 @@ package struct TaskService: Sendable {
             return (stored, false)
         case .remoteIDInUse(let owner):
             throw .store(.remoteIDInUse(by: owner))
+        case .overBudget(let shortage):
+            throw .overBudget(shortage)
         }
     }
 
@@ -124,6 +126,8 @@ package struct TaskService: Sendable {
             return (existing, false)
         case .tooLate:
             throw .invalidField("deadline", problem: "\(task.deadline?.rfc3339 ?? "") has already passed")
+        case .overBudget(let shortage):
+            throw .overBudget(shortage)
         case .keyInUse(let existing, _), .joined(let existing):
             return (try await self.task(existing), false)
         }
@@ -195,6 +199,19 @@ package struct TaskService: Sendable {
             storage.noteFailedWrite(error)
             throw .store(error)
         }
+        return try await task(id)
+    }
+
+    /// Lets a queued task exceed its budgets, once.
+    package func approve(_ id: TaskID) async throws(TaskServiceError) -> TaskWithPayload {
+        let change: TaskChange?
+        do throws(TaskStoreError) { change = try await store.approve(id, at: time.now()) } catch {
+            storage.noteFailedWrite(error)
+            throw .store(error)
+        }
+        guard let change else { throw .taskNotFound(id.text) }
+        if case .refuse(let refusal) = change.transition { throw .refused(refusal, change.task) }
+        wakes.submitter.signal()
         return try await task(id)
     }
 

@@ -27,6 +27,10 @@ package enum TaskServiceError: UserFacingError {
     case refused(LifecycleRefusal, TrackedTask)
     /// No backup was written.
     case backup(BackupError)
+    /// A budget that refuses tasks has no room for it.
+    case overBudget(BudgetShortage)
+    /// No budget has this name.
+    case unknownBudget(String, nearest: String?)
     /// The store failed.
     case store(TaskStoreError)
 
@@ -34,6 +38,8 @@ package enum TaskServiceError: UserFacingError {
     package enum Category: Sendable {
         /// The request is invalid.
         case invalid
+        /// It costs more than a budget allows.
+        case overBudget
         /// The task or endpoint does not exist.
         case notFound
         /// The request conflicts with an existing task or its state.
@@ -49,7 +55,8 @@ package enum TaskServiceError: UserFacingError {
     package var category: Category {
         switch self {
         case .unknownEndpoint, .synchronousEndpoint, .invalidField, .backup(.unusableDirectory): .invalid
-        case .taskNotFound, .artefactNotFound, .unknownDestination: .notFound
+        case .overBudget: .overBudget
+        case .taskNotFound, .artefactNotFound, .unknownDestination, .unknownBudget: .notFound
         case .ambiguousID, .keyConflict, .refused, .nothingToFetch, .store(.remoteIDInUse), .backup(.exists),
             .backup(.running):
             .conflict
@@ -70,7 +77,7 @@ package enum TaskServiceError: UserFacingError {
         case .store(.remoteIDInUse(let owner)): owner
         case .refused(_, let task): task.id
         case .unknownEndpoint, .synchronousEndpoint, .taskNotFound, .ambiguousID, .invalidField, .backup, .store,
-            .artefactNotFound, .artefactsUnavailable, .nothingToFetch, .unknownDestination:
+            .artefactNotFound, .artefactsUnavailable, .nothingToFetch, .unknownDestination, .overBudget, .unknownBudget:
             nil
         }
     }
@@ -81,6 +88,8 @@ package enum TaskServiceError: UserFacingError {
         case .synchronousEndpoint: "synchronous_endpoint"
         case .taskNotFound: "task_not_found"
         case .unknownDestination: "unknown_destination"
+        case .overBudget: "over_budget"
+        case .unknownBudget: "unknown_budget"
         case .ambiguousID: "ambiguous_id"
         case .artefactNotFound: "artefact_not_found"
         case .artefactsUnavailable: "artefacts_unavailable"
@@ -109,6 +118,10 @@ package enum TaskServiceError: UserFacingError {
             "There is no task \"\(id)\". `pollux list` shows the latest ones."
         case .unknownDestination(let name, let nearest):
             "There is no destination \"\(name)\".\(nearest.map { " Did you mean \"\($0)\"?" } ?? "") `pollux notifications list` shows all."
+        case .overBudget(let shortage):
+            "\(shortage.message) Nothing was stored. `pollux budget set` raises the limit\(shortage.until.map { "; it applies anew from \($0.rfc3339)" } ?? "")."
+        case .unknownBudget(let name, let nearest):
+            "The settings have no budget \"\(name)\".\(nearest.map { " Did you mean \"\($0)\"?" } ?? "") `pollux budget list` shows all."
         case .ambiguousID(let prefix, let candidates):
             "Several tasks have ids that begin with \"\(prefix)\": \(candidates.map(\.text).joined(separator: ", ")). Give more characters."
         case .artefactNotFound(let digest):

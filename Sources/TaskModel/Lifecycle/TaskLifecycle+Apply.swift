@@ -12,9 +12,30 @@ package struct TaskChange: Sendable, Hashable {
     package var logEntries: [TaskLogEntry] = []
     /// The effect on the task's given-up attempts.
     package var attempts = AttemptChange()
+    /// Whether the event had no effect because a budget has no room for the attempt.
+    package private(set) var isHeld = false
 
     /// The first log entry.
     package var logEntry: TaskLogEntry? { logEntries.first }
+}
+
+extension TaskChange {
+    /// The task stays in the queue, because a budget has no room for it.
+    package static func held(_ task: TrackedTask) -> TaskChange {
+        var change = unchanged(task)
+        change.isHeld = true
+        return change
+    }
+
+    /// No event has changed the task.
+    package static func unchanged(_ task: TrackedTask) -> TaskChange {
+        TaskChange(transition: .ignore, task: task, response: nil)
+    }
+
+    /// The request of a person is not possible.
+    package static func refused(_ refusal: LifecycleRefusal, _ task: TrackedTask) -> TaskChange {
+        TaskChange(transition: .refuse(refusal), task: task, response: nil)
+    }
 }
 
 /// The effect of a change on the given-up attempts of a task.

@@ -30,6 +30,7 @@ package enum LifecycleRefusal: String, UserFacingError, Hashable {
     case notSettled = "not_settled"
     case pinned
     case detailsRemoved = "details_removed"
+    case notQueued = "not_queued"
 
     package var code: String { rawValue }
 
@@ -55,6 +56,8 @@ package enum LifecycleRefusal: String, UserFacingError, Hashable {
             "An attempt of this task may still appear at the provider. This is settled at most a day after the attempt was given up; delete or retry the task then."
         case .pinned:
             "The task is pinned. `pollux unpin` it first."
+        case .notQueued:
+            "Only a task that waits in the queue can be let through. This one has been sent already."
         case .detailsRemoved:
             "The details of this task were removed, so nothing is left to keep, to track or to submit again."
         }

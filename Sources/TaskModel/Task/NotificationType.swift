@@ -10,12 +10,19 @@ package enum NotificationType: Sendable, Hashable, CaseIterable {
     case resultWaiting
     /// The providers' lists were compared with the tasks. It is about no task.
     case reconcileFinished
+    /// The limit of a budget is near, or is reached.
+    case budgetWarning
+    case budgetExceeded
 
     package static let allCases: [NotificationType] =
-        TaskState.allCases.map { .state($0) } + [.lateRecord, .resultSaved, .resultWaiting, .reconcileFinished]
+        TaskState.allCases.map { .state($0) } + [
+            .lateRecord, .resultSaved, .resultWaiting, .reconcileFinished, .budgetWarning, .budgetExceeded,
+        ]
 
-    /// The default types of a destination: outcomes, and tasks whose acceptance is unknown.
-    package static let usual = Set(TaskState.allCases.filter { $0.hasEnded || $0 == .uncertain }.map { Self.state($0) })
+    /// The default types of a destination: outcomes, tasks whose acceptance is unknown, and budgets.
+    package static let usual = Set(
+        TaskState.allCases.filter { $0.hasEnded || $0 == .uncertain }.map { Self.state($0) }
+            + [.budgetWarning, .budgetExceeded])
 
     /// The type of a notification about a line of a task's log; nil if there is none about it.
     package init?(_ entry: TaskLogEntry) {
@@ -27,6 +34,8 @@ package enum NotificationType: Sendable, Hashable, CaseIterable {
         case "late_record": self = .lateRecord
         case "result_saved": self = .resultSaved
         case "result_waiting": self = .resultWaiting
+        case "budget_warning": self = .budgetWarning
+        case "budget_exceeded": self = .budgetExceeded
         default: return nil
         }
     }
@@ -45,6 +54,8 @@ package enum NotificationType: Sendable, Hashable, CaseIterable {
         case .resultSaved: "task.result_saved"
         case .resultWaiting: "task.result_waiting"
         case .reconcileFinished: "reconcile.finished"
+        case .budgetWarning: "budget.warning"
+        case .budgetExceeded: "budget.exceeded"
         }
     }
 }

@@ -16,7 +16,7 @@ struct MCPCommand: AsyncParsableCommand {
         abstract: "Serve an agent on standard input and output (Model Context Protocol).",
         discussion: """
             A host such as Claude, Cursor, VS Code or Codex starts this command. It gives the model the tools generate, wait, \
-            get, list, cancel and endpoints. Labels and endpoints are fixed here, where the model cannot change them. A call \
+            get, list, cancel, endpoints and spend. Labels and endpoints are fixed here, where the model cannot change them. A call \
             that the model repeats joins the task of the first one, so nothing is paid twice.
 
             Examples:

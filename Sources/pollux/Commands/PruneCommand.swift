@@ -38,6 +38,7 @@ struct PruneCommand: DaemonCommand {
         list.add("events", String(prune.events))
         list.add("keys", String(prune.idempotencyKeys))
         list.add("stubs", "\(prune.stubs), tasks without details")
+        list.add("ledger", "\(prune.ledger) lines")
         list.add("files", "\(prune.files), \(prune.fileBytes) bytes")
         list.add("texts", "\(prune.bytes) bytes")
         let rest = "The daemon is stopping. The rest is removed after its next start."

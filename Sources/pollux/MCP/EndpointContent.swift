@@ -24,9 +24,10 @@ struct EndpointContent: Sendable {
 
     private static func line(for endpoint: EndpointDocument) -> String {
         let time = seconds(of: endpoint).map { ", typically \(DurationText.span($0))" } ?? ""
+        let price = endpoint.price.map { ", \($0.words)" } ?? ""
         let example = endpoint.example.isNull ? "" : ". Example of `request`: \(endpoint.example.text)"
         let state = endpoint.state == "open" ? "" : ". Now \(endpoint.state): \(endpoint.reason ?? "")"
-        return "\(endpoint.name) (\(endpoint.kind)\(time))\(state)\(example)"
+        return "\(endpoint.name) (\(endpoint.kind)\(time)\(price))\(state)\(example)"
     }
 
     private static func json(of endpoint: EndpointDocument, isDetailed: Bool) -> JSONValue {
@@ -34,6 +35,7 @@ struct EndpointContent: Sendable {
         guard isDetailed else { return .object(json) }
         json["provider"] = .string(endpoint.provider)
         json["typical_seconds"] = seconds(of: endpoint).flatMap(JSONNumber.init).map { .number($0) }
+        json["price"] = endpoint.price.map { .string($0.words) }
         json["state"] = .string(endpoint.state)
         json["reason"] = endpoint.reason.map { .string($0) }
         json["example"] = endpoint.example

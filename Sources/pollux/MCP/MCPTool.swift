@@ -36,7 +36,7 @@ struct MCPTool: Sendable {
 
 extension MCPTool {
     /// All tools, in the order of their use.
-    static let all: [MCPTool] = [endpoints, generate, wait, get, list, cancel]
+    static let all: [MCPTool] = [endpoints, generate, wait, get, list, cancel, spend]
 
     static let generate = MCPTool(
         name: "generate", title: "Generate an image, a video or audio",
@@ -124,6 +124,26 @@ extension MCPTool {
         arguments: JSONObject([("id", string("The id of the task."))]), required: ["id"], output: task(),
         isReadOnly: false, isDestructive: true, isOpenWorld: true
     ) { try await $0.cancel($1, $2) }
+
+    static let spend = MCPTool(
+        name: "spend", title: "Show what was spent",
+        description: """
+            Shows what the tasks of this agent have cost, what is reserved for those whose outcome is unknown, and what the budgets have \
+            left. A task for which a budget has no room waits in the queue; only a person can change that.
+            """,
+        arguments: JSONObject([
+            (
+                "since",
+                [
+                    "type": "string", "enum": ["day", "month", "ever"], "default": "month",
+                    "description": "Tasks that were sent since then.",
+                ]
+            )
+        ]),
+        output: object(
+            ["spend": ["type": "object"], "budgets": ["type": "array", "items": ["type": "object"]]],
+            required: ["spend", "budgets"])
+    ) { try await $0.spend($1, $2) }
 
     static let endpoints = MCPTool(
         name: "endpoints", title: "Find endpoints",

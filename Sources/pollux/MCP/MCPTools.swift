@@ -161,6 +161,34 @@ struct MCPTools: Sendable {
         return EndpointContent(endpoints: found).result
     }
 
+    func spend(_ arguments: ToolArguments, _ progress: MCPProgress) async throws -> ToolResult {
+        let since = try arguments.text("since") ?? "month"
+        guard ["day", "month", "ever"].contains(since) else {
+            throw ToolProblem("`since` must be day, month or ever, not \(since).")
+        }
+        let start = since == "ever" ? nil : try SpendStart(since).text(now: Date())
+        let spend = try await ask { () async throws(LocalAPIClientError) in
+            try await client.spend(by: "label.agent", since: start)
+        }.document
+        let budgets = try await ask { () async throws(LocalAPIClientError) in try await client.budgets() }.document
+        let row = spend.rows.first { $0.key == settings.labels["agent"] } ?? SpendDocument.Row()
+        func words(_ amounts: [AmountDocument]) -> String {
+            let known = amounts.filter { $0.micros != 0 }.map { "\($0.amount) \($0.unit)" }
+            return known.isEmpty ? "nothing" : known.joined(separator: " and ")
+        }
+        var lines = ["Spent: \(words(row.spent)). Reserved: \(words(row.reserved)). Attempts: \(row.attempts)."]
+        if row.unpriced > 0 { lines.append("The cost of \(row.unpriced) of them is unknown.") }
+        for budget in budgets.budgets {
+            for share in budget.shares {
+                let value = share.value.map { " for \($0)" } ?? ""
+                lines.append(
+                    "Budget \(budget.name)\(value): \(share.left.amount) \(share.left.unit) of \(budget.limit.amount) left."
+                )
+            }
+        }
+        return ToolResult(lines.joined(separator: "\n"), ["spend": row.json, "budgets": budgets.budgets.json])
+    }
+
     // MARK: Tasks
 
     /// Repeats a request while the daemon is away, for a short time. The request must be safe to repeat.

@@ -25,6 +25,7 @@ struct EndpointCard {
         list.add("uncertain", endpoint.uncertain == 0 ? nil : String(endpoint.uncertain), .yellow)
         list.add("limits", limits)
         list.add("duration", time)
+        list.add("price", price)
         list.add("replies", answers)
         list.add(
             "batches", endpoint.batchSize.map { "up to \($0) tasks per status query" } ?? "one task per status query")
@@ -36,6 +37,12 @@ struct EndpointCard {
         list.add("last error", lastError, .yellow)
         list.add("unrecognised", unrecognised, .yellow)
         return list
+    }
+
+    private var price: String {
+        guard let price = endpoint.price else { return "unknown; write it into prices.yaml" }
+        let published = [price.source, price.asOf].compactMap(\.self).joined(separator: ", ")
+        return "\(price.words) (\(price.origin)\(published.isEmpty ? "" : ": \(published)"))"
     }
 
     private var limits: String {

@@ -18,6 +18,7 @@ enum EndpointTable {
                 Table.Column(title: "LATE", isRightAligned: true),
                 Table.Column(title: "CALLBACKS", isRightAligned: true),
                 Table.Column(title: "429", isRightAligned: true),
+                Table.Column(title: "PRICE", givesWay: 2),
                 Table.Column(title: "NOTE", givesWay: 1),
             ],
             rows: endpoints.map { row(for: $0, now: now) })
@@ -39,6 +40,7 @@ enum EndpointTable {
             Table.Cell(endpoint.meanLatenessSeconds.map { tenths($0) + "s" } ?? ""),
             Table.Cell(endpoint.callbacks.map { "\($0.came)/\($0.expected)" } ?? ""),
             Table.Cell(endpoint.throttled == 0 ? "" : String(endpoint.throttled), .yellow),
+            Table.Cell(endpoint.price?.words ?? ""),
             Table.Cell(note(on: endpoint, now: now)),
         ]
     }

@@ -15,23 +15,27 @@ struct ReconcileTable {
         if document.inFlight > 0 { list.add("in flight", "\(document.inFlight) record(s) may be of tasks being sent") }
         list.add("orphans", "\(document.orphanCount), there and not here", document.orphanCount > 0 ? .yellow : nil)
         list.add("ghosts", "\(document.ghostCount), here and not there", document.ghostCount > 0 ? .yellow : nil)
-        if document.unjudged > 0 { list.add("not judged", "\(document.unjudged) task(s) about which the lists say nothing") }
+        if document.unjudged > 0 {
+            list.add("not judged", "\(document.unjudged) task(s) about which the lists say nothing")
+        }
         return list.lines(on: terminal) + orphans + ghosts + unread
     }
 
     private var orphans: [String] {
         guard !document.orphans.isEmpty else { return [] }
-        let lines = document.orphans.flatMap { orphan in
-            [
-                "  \(orphan.provider.printable)  \(orphan.remoteID.printable)  \((orphan.createdAt ?? "").printable)"
-                    + Self.account(orphan.account) + (orphan.prompt.map { "  \($0.printable)" } ?? "")
-                    + (orphan.task.map { "  tracked as \($0.printable)" } ?? "")
-                    + (orphan.problem.map { "  not adopted: \($0.printable)" } ?? "")
-            ] + Self.settling(orphan)
-        }
+        let lines = document.orphans.flatMap { [Self.line($0)] + Self.settling($0) }
         let isAdopted = document.orphans.contains { $0.task != nil || $0.problem != nil }
         return ["Orphans:" + (isAdopted ? "" : " `pollux reconcile --adopt` or `pollux track ENDPOINT ID` tracks them")]
             + lines + more(document.orphanCount - document.orphans.count)
+    }
+
+    private static func line(_ orphan: ReconcileDocument.Orphan) -> String {
+        var line = "  \(orphan.provider.printable)  \(orphan.remoteID.printable)  \((orphan.createdAt ?? "").printable)"
+        line += account(orphan.account)
+        if let prompt = orphan.prompt { line += "  \(prompt.printable)" }
+        if let task = orphan.task { line += "  tracked as \(task.printable)" }
+        if let problem = orphan.problem { line += "  not adopted: \(problem.printable)" }
+        return line
     }
 
     /// How to settle uncertain tasks whose request an orphan may be.
@@ -47,18 +51,19 @@ struct ReconcileTable {
 
     private var ghosts: [String] {
         guard !document.ghosts.isEmpty else { return [] }
-        return ["Ghosts:"]
-            + document.ghosts.map { ghost in
-                "  \(ghost.task.printable)  \(ghost.endpoint.printable)  \(ghost.state.printable)  \(ghost.remoteID.printable)  "
-                    + ghost.submittedAt.printable + Self.account(ghost.account)
-            } + more(document.ghostCount - document.ghosts.count)
+        let lines = document.ghosts.map { ghost in
+            let names = [ghost.task, ghost.endpoint, ghost.state, ghost.remoteID, ghost.submittedAt].map(\.printable)
+            return "  " + names.joined(separator: "  ") + Self.account(ghost.account)
+        }
+        return ["Ghosts:"] + lines + more(document.ghostCount - document.ghosts.count)
     }
 
     /// The lists that were not read to their end, and the services without one.
     private var unread: [String] {
         document.lists.compactMap { list in
             let name =
-                "\(list.services.joined(separator: ", ").printable) of \(list.provider.printable)" + (list.account.map(Self.account) ?? "")
+                "\(list.services.joined(separator: ", ").printable) of \(list.provider.printable)"
+                + (list.account.map(Self.account) ?? "")
             switch list.condition {
             case "incomplete": return "Not read to its end, so it shows no ghosts: \(name)"
             case "unread": return "Not read: \(name)"

@@ -10,7 +10,8 @@ extension Audit {
         for row in tasks where row.attempts == 0 && row.remoteID != nil && !known.contains(row.id) {
             let owner = before.first { other in
                 other.service == row.service && other.remoteID == row.remoteID
-                    && other.failureCode != "remote_task_not_found" && !(other.state == "cancelled" && other.attempts == 0)
+                    && other.failureCode != "remote_task_not_found"
+                    && !(other.state == "cancelled" && other.attempts == 0)
             }
             if let owner {
                 throw Violation(.orphansAreUnowned, "\(row.id) tracks \(row.remoteID ?? ""), which \(owner.id) owns")

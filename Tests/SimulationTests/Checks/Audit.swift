@@ -48,6 +48,9 @@ final class Audit {
     var forgotten: Set<String> = []
     var notifications = NotificationAudit()
     private var following = FollowerAudit()
+    var money = MoneyMemory()
+    /// When every account worked after the faults, in steady time; nil before that.
+    var healedAt: Int64?
     /// Tasks whose details a person has asked to remove.
     var deleted: Set<String> = []
 
@@ -119,6 +122,8 @@ final class Audit {
         }
         let rows = Dictionary(uniqueKeysWithValues: tasks.map { ($0.id, $0) })
         try replay(events, rows: rows, clients: clients)
+        noteStarts(events)
+        if world.money.isOn { try checkMoney(rows: rows) }
         if world.notifies { try checkNotifications(events) }
         if let follower = world.follower {
             following.note(events)

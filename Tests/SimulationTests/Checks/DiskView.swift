@@ -103,6 +103,11 @@ struct DiskView {
 
     private let queue: DatabaseQueue
 
+    /// The rows of a statement without values.
+    func rows<Row: ColumnDecodable>(_ sql: String) throws -> [Row] {
+        try queue.unsafeRead { db in try Row.fetchAll(db.cachedStatement(sql: sql), binding: []) }
+    }
+
     init(path: String) throws {
         var configuration = Configuration()
         configuration.readonly = true

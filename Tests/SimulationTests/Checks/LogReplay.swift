@@ -67,6 +67,10 @@ struct LogReplay {
         if event.kind == "joined" {
             return event.to == from.rawValue ? nil : "a retry leads from \(from) to \(event.to)"
         }
+        if event.kind.hasPrefix("budget_") {
+            let isQueued = from == .queued || event.kind == "budget_warning"
+            return isQueued && event.to == from.rawValue ? nil : "\(event.kind) in \(from)"
+        }
         if ["result_saved", "result_waiting"].contains(event.kind) {
             return from == .succeeded && event.to == from.rawValue ? nil : "a file in \(from)"
         }

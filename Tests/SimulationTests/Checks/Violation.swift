@@ -49,6 +49,12 @@ enum Invariant: String, Sendable, CaseIterable {
     case reconcilingIsFree = "a comparison of lists with tasks sends nothing paid"
     case orphansAreUnowned = "no record is tracked that a task owns"
     case ghostsAreMissing = "a ghost has no record in its provider's list"
+    case attemptIsReserved = "an attempt has one reservation, from the commit that starts it"
+    case reservationStays = "a reservation stays while the outcome of its attempt is unknown"
+    case outcomeIsSettled = "what a successful task has cost is settled"
+    case ledgerIsGate = "what a budget counts is the sum of the ledger"
+    case budgetIsKept = "no attempt starts for which a budget has no room, unless a person approves it"
+    case heldGoesOn = "a held task goes on once its budget has room"
     case lateIsTold = "a late record of a given-up attempt is logged"
 }
 

@@ -85,6 +85,43 @@ struct BrokenDriver: DriverWrapper {
         case adoptsOwned
         /// Treats an attempt as absent although an account gave no reply.
         case acceptsPartialAnswers
+        /// Writes the reservation of an attempt with the next write.
+        case reservesLate
+        /// Writes what budgets count with the next write.
+        case countsLate
+        /// Writes nothing when a task has ended.
+        case forgetsToSettle
+        /// Takes every task for approved.
+        case approvesAll
+        /// Finds no held task.
+        case keepsHolding
+    }
+
+    /// What is written with the next write.
+    private let postponed = Postponed()
+
+    fileprivate final class Postponed: Sendable {
+        let entries = Mutex<[LedgerEntry]>([])
+        let meters = Mutex<[BudgetMeter]>([])
+
+        /// Writes it, and leaves nothing.
+        func write(in transaction: any StoreTransaction) throws {
+            try transaction.append(
+                entries.withLock { entries in
+                    defer { entries = [] }
+                    return entries
+                })
+            let late = meters.withLock { meters in
+                defer { meters = [] }
+                return meters
+            }
+            for meter in late { try transaction.put(meter) }
+        }
+    }
+
+    init(fault: Fault, base: any StoreDriver) {
+        self.fault = fault
+        self.base = base
     }
 
     let fault: Fault
@@ -105,9 +142,14 @@ struct BrokenDriver: DriverWrapper {
             _ = try await base.write(for: call, body, committed: { _ in })
             throw .full
         default:
-            let fault = fault
+            let (fault, postponed) = (fault, postponed)
             value = try await base.write(
-                for: call, { try body(BrokenTransaction(fault: fault, call: call, base: $0)) }, committed: { _ in })
+                for: call,
+                { transaction in
+                    try postponed.write(in: transaction)
+                    return try body(
+                        BrokenTransaction(fault: fault, call: call, base: transaction, postponed: postponed))
+                }, committed: { _ in })
         }
         committed(value)
         return value
@@ -202,6 +244,13 @@ private struct BrokenSnapshot: SnapshotWrapper {
         return try reading.holders(of: ids, service: service)
     }
 
+    func held(
+        by share: BudgetShare, upTo micros: Int64, limit: Int
+    ) throws -> [(hold: BudgetHold, dueAt: Timestamp)] {
+        if case .keepsHolding = fault { return [] }
+        return try reading.held(by: share, upTo: micros, limit: limit)
+    }
+
     func counts() throws -> [TaskCount] {
         let counts = try reading.counts()
         guard case .seesNoneInFlight = fault else { return counts }
@@ -214,6 +263,31 @@ private struct BrokenTransaction: TransactionWrapper {
     let fault: BrokenDriver.Fault
     let call: StoreCall
     let base: any StoreTransaction
+    let postponed: BrokenDriver.Postponed
+
+    func append(_ entries: [LedgerEntry]) throws {
+        switch fault {
+        case .reservesLate where entries.allSatisfy({ $0.kind == .reserve }):
+            postponed.entries.withLock { $0 += entries }
+        case .forgetsToSettle: try base.append(entries.filter { $0.kind != .settle })
+        default: try base.append(entries)
+        }
+    }
+
+    func put(_ meter: BudgetMeter) throws {
+        guard case .countsLate = fault else { return try base.put(meter) }
+        postponed.meters.withLock { $0.append(meter) }
+    }
+
+    func approval(of key: Int64) throws -> BudgetApproval? {
+        guard case .approvesAll = fault else { return try base.approval(of: key) }
+        return BudgetApproval(approvedAt: Timestamp(milliseconds: 0))
+    }
+
+    func put(_ approval: BudgetApproval, of key: Int64) throws {
+        if case .approvesAll = fault { return }
+        try base.put(approval, of: key)
+    }
 
     func keys(_ keys: [String]) throws -> [KeyRow] {
         if case .ignoresKeys = fault { return [] }

@@ -64,6 +64,8 @@ struct Mutant: Sendable, CustomStringConvertible {
     var clockJumps = false
     /// Whether in each of its histories a person compares the provider's lists with the tasks.
     var reconciles = false
+    /// Whether each of its histories has prices and budgets. Those of the others have none.
+    var needsBudgets = false
 
     init(_ name: String, caughtBy catchers: Set<Invariant>) {
         self.name = name
@@ -83,6 +85,7 @@ struct Mutant: Sendable, CustomStringConvertible {
         (plain.needsPrograms, plain.needsAgent) = (needsPrograms, needsAgent)
         (plain.needsParts, plain.needsFollower) = (needsParts, needsFollower)
         (plain.clockJumps, plain.reconciles) = (clockJumps, reconciles)
+        plain.needsBudgets = needsBudgets
         return plain
     }
 
@@ -292,6 +295,32 @@ extension Mutant {
         return mutant
     }
 
+    private static func spending(
+        _ fault: BrokenDriver.Fault, _ name: String, caughtBy catchers: Set<Invariant>
+    ) -> Mutant {
+        var mutant = breaking(fault, name, caughtBy: catchers)
+        mutant.needsBudgets = true
+        return mutant
+    }
+
+    private static var releasingUncertain: Mutant {
+        var mutant = tampering(
+            "releases the reservation of an uncertain attempt", caughtBy: [.reservationStays],
+            after: """
+                INSERT INTO ledger (
+                  task, attempt, kind, at_ms, started_at_ms, unit, reserved_micros, spent_micros, unpriced, provider,
+                  account, endpoint, labels)
+                SELECT task, attempt, 'release', at_ms, started_at_ms, unit, -reserved_micros, 0, -ledger.unpriced, provider,
+                  ledger.account, ledger.endpoint, labels
+                FROM ledger JOIN task ON task.id = ledger.task AND task.attempts = ledger.attempt
+                WHERE task.state = 'uncertain' AND kind = 'reserve' AND NOT EXISTS (
+                  SELECT 1 FROM ledger AS other
+                  WHERE other.task = ledger.task AND other.attempt = ledger.attempt AND other.kind = 'release')
+                """)
+        mutant.needsBudgets = true
+        return mutant
+    }
+
     private static func repeating(
         _ fault: BrokenDriver.Fault, _ name: String, caughtBy catchers: Set<Invariant>
     ) -> Mutant {
@@ -361,6 +390,17 @@ extension Mutant {
         repeating(.forgetsCalls, "takes no call of an agent for a repeated one", caughtBy: [.equalCallsJoin]),
         repeating(
             .forgetsShownEnds, "forgets which ends an agent was shown", caughtBy: [.shownEndsAreOver]),
+        spending(
+            .reservesLate, "reserves after the commit that starts an attempt",
+            caughtBy: [.attemptIsReserved, .ledgerIsGate]),
+        spending(
+            .countsLate, "counts an attempt for its budgets after it was started",
+            caughtBy: [.ledgerIsGate, .budgetIsKept]),
+        spending(
+            .forgetsToSettle, "forgets to settle", caughtBy: [.outcomeIsSettled, .ledgerIsGate]),
+        spending(.approvesAll, "starts attempts for which no budget has room", caughtBy: [.budgetIsKept]),
+        spending(.keepsHolding, "never lets held tasks go on", caughtBy: [.heldGoesOn, .everythingEnds]),
+        releasingUncertain,
         acceptingPartialAnswers,
         movingClientIDs,
         payingForLists, adoptingOwned, trustingPartialLists,

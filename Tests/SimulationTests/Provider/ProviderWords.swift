@@ -55,7 +55,22 @@ struct ProviderWords {
               lyrics: {submission_timeout_seconds: 120}
         """
     /// The definition without the service `song`.
-    static let definitionWithoutSong = definition.replacing(#/  song:\n(    .*\n)+/#, with: "")
+    static func withoutSong(_ definition: String) -> String {
+        definition.replacing(#/  song:\n(    .*\n)+/#, with: "")
+    }
+    /// The services whose failed tasks cost nothing.
+    static let freeFailures: Set<String> = ["song", "mine"]
+    /// The definition with prices. Inline tasks have none, since no record tells what they cost.
+    static let pricedDefinition = [
+        ("      make: {typical_seconds: 40,", "price: {unit: USD, fixed: 1}"),
+        ("      edit: {typical_seconds: 40,", "price: {unit: USD, per: /n, each: 0.5, default: 1}"),
+        ("      audios: {typical_seconds: 60,", "price: {unit: USD, fixed: 2.5, failures: free}"),
+        ("      make: {typical_seconds: 20,", "price: {unit: USD, table: [{when: {/n: 2}, fixed: 2}, {fixed: 1}]}"),
+        ("      make: {own_id: task_id,", "price: {unit: USD, fixed: 1, failures: free}"),
+        ("      lyrics: {", "price: {unit: USD, from_record: /cost}"),
+    ].reduce(definition) { text, price in
+        text.replacing(price.0, with: price.0.replacing("{", with: "{" + price.1 + ", "))
+    }
     /// The limits of the definition that the checks enforce.
     static let inFlightCaps = ["image": 2]
     static let submissionGaps: [String: Int64] = ["song": 2_000]

@@ -91,11 +91,25 @@ final class Disk {
 final class Stage: Sendable {
     let directory: String
     let template: String
-    let catalog: ProviderCatalog
-    /// The catalog without one service.
-    let partialCatalog: ProviderCatalog
-    /// The same with the provider at another base URL.
-    let movedCatalog: ProviderCatalog
+    let catalogs: Catalogs
+    /// The same with prices.
+    let pricedCatalogs: Catalogs
+
+    /// The catalogs of one history.
+    struct Catalogs {
+        let whole: ProviderCatalog
+        /// Without one service.
+        let partial: ProviderCatalog
+        /// With the provider at another base URL.
+        let moved: ProviderCatalog
+
+        init(_ definition: String) throws {
+            whole = try ProviderCatalog(definitions: [("simulated.yaml", definition)])
+            moved = whole.moved(to: [ProviderWords.provider: "http://127.0.0.1:2/v1"])
+            partial = try ProviderCatalog(
+                definitions: [("simulated.yaml", ProviderWords.withoutSong(definition))])
+        }
+    }
     private let histories = Atomic(0)
 
     /// Returns a directory name for another history.
@@ -111,9 +125,8 @@ final class Stage: Sendable {
             atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         template = directory + "/template.sqlite"
         try SQLiteDriver.open(path: template).close()
-        catalog = try ProviderCatalog(definitions: [("simulated.yaml", ProviderWords.definition)])
-        movedCatalog = catalog.moved(to: [ProviderWords.provider: "http://127.0.0.1:2/v1"])
-        partialCatalog = try ProviderCatalog(definitions: [("simulated.yaml", ProviderWords.definitionWithoutSong)])
+        catalogs = try Catalogs(ProviderWords.definition)
+        pricedCatalogs = try Catalogs(ProviderWords.pricedDefinition)
     }
 
     deinit {

@@ -61,6 +61,10 @@ enum Action: Sendable {
     case reconcile(adopts: Bool)
     /// A daemon that only seemed dead delivers a reply.
     case bringReply(LateReply)
+    /// A person sets the limit of a budget, or gives it that of the settings back.
+    case setLimit(String, Int64?)
+    /// A person lets a task exceed its budgets.
+    case approve(String)
 
     /// The name of the simulated task that compares lists with tasks.
     static let reconciling = "person reconciles"
@@ -86,6 +90,8 @@ enum Action: Sendable {
         case .call(let call): call.words
         case .follow: "client follows"
         case .reconcile(let adopts): "\(Self.reconciling)\(adopts ? " and adopts" : "")"
+        case .setLimit(let name, let limit): "person sets \(name) to \(limit.map(Micros.text) ?? "its own limit")"
+        case .approve(let id): "person approves \(id)"
         case .bringReply(let late): "late reply to attempt \(late.attempt ?? 0) of \(late.task)"
         }
     }
@@ -125,6 +131,8 @@ enum Action: Sendable {
         case .reconcile(let adopts):
             let began = daemon.world.clock.providerNow
             daemon.world.comparisons.note(try await daemon.reconciliation.run(adopts: adopts), began: began)
+        case .setLimit(let name, let limit): _ = try await daemon.money.setLimit(of: name, to: limit)
+        case .approve(let id): return try await service.approve(service.id(of: id)).task.id
         case .bringReply(let late): await daemon.take(late)
         }
         return nil

@@ -63,6 +63,7 @@ struct DaemonIncarnation: Sendable {
     let restores: RestoreService
     let reconciliation: ReconcileService
     let retention: RetentionService
+    let money: MoneyService
     /// Nil if files are not fetched.
     let artefacts: ArtefactService?
     /// Why the database counts as an older copy; nil if it does not.
@@ -99,10 +100,11 @@ struct DaemonIncarnation: Sendable {
         var limits = EngineLimits()
         limits.listedWithin = ProviderTruth.listedWithin
         mutant?.limits?(&limits)
-        let next = EngineSettings(
+        var next = EngineSettings(
             catalog: world.catalogOfStart(), limits: limits, polling: world.polling,
             retention: world.retention, artefacts: ArtefactSettings(isOn: world.fetchesFiles),
             destinations: world.destinations)
+        next.budgets = world.money.budgets.sorted { $0.name < $1.name }
         let settings = Reloadable(
             try await mutant?.forgetsSettings == true
                 ? next : next.stored(in: TaskStore(sqlite), at: world.clock.now()))
@@ -147,6 +149,7 @@ struct DaemonIncarnation: Sendable {
         restores = engine.restores
         reconciliation = engine.reconciliation
         retention = engine.retention
+        money = engine.money
         artefacts = engine.artefacts
         copyReason = try await engine.restores.report()?.mode.reason
         callbacks = engine.callbacks
@@ -171,6 +174,14 @@ struct DaemonIncarnation: Sendable {
         var next = settings.current
         next.catalog = catalog
         settings.replace(with: forgetsSettings ? next : try await next.stored(in: TaskStore(sqlite), at: clock.now()))
+        engine.followReload()
+    }
+
+    /// Replaces the budgets, as a reload does.
+    func reloadBudgets() async throws {
+        var next = settings.current
+        next.budgets = world.money.budgets.sorted { $0.name < $1.name }
+        settings.replace(with: try await next.stored(in: TaskStore(sqlite), at: clock.now()))
         engine.followReload()
     }
 

@@ -62,7 +62,8 @@ extension SimulationDriver {
         }
         if random.happens(20), !loops.isEmpty { await claim(random.integer(in: 0...loops.count - 1), &group) }
         if random.happens(faults.rivals), mutant?.needsRivals ?? true { try await meetRival() }
-        if random.happens(faults.copies), mutant?.needsCopies ?? true {
+        // A copy lacks the reservations of what it repeats.
+        if random.happens(faults.copies), mutant?.needsCopies ?? true, !world.money.isOn {
             world.trace.note("a person copies the database")
             copy = try disk.copy(sent: world.truth.sent.count, billed: world.truth.records.count)
         }
@@ -77,6 +78,16 @@ extension SimulationDriver {
             world.trace.note("the settings are reloaded\(words)")
             if words.hasPrefix(" with the") { world.wasMoved = true }
             try await daemon.reload(catalog)
+        }
+        if let daemon,
+            let decision = world.money.decision(queued: audit.tasks.filter { $0.state == "queued" }.map(\.id))
+        {
+            switch decision {
+            case .action(let action): await act(action, &group)
+            case .reload:
+                world.trace.note("the budgets are reloaded")
+                try await daemon.reloadBudgets()
+            }
         }
         if random.happens(30) { advance(random.integer(in: 1...5_000)) }
         if let trouble = world.accounts.troubles[steps], let name = world.accounts.begin(trouble) {
@@ -139,6 +150,14 @@ extension SimulationDriver {
         try await endRival()
         world.endFaults()
         try await daemon?.reload(world.catalog)
+        if world.money.isOn, let sqlite {
+            let store = TaskStore(sqlite)
+            for budget in world.money.budgets {
+                _ = try await store.setLimit(of: budget.name, to: nil, at: world.clock.now())
+            }
+            world.money.raise(at: world.clock.steady)
+            try await daemon?.reloadBudgets()
+        }
         faultsEndedAt = world.clock.steady
         healedAt = world.accounts.dead.isEmpty ? world.clock.steady : nil
         quietSince = world.clock.steady

@@ -42,7 +42,7 @@ final class SimulationDriver {
     private let faultSteps: Int
     var faultsEndedAt: Int64?
     /// When every account worked, after the faults.
-    var healedAt: Int64?
+    var healedAt: Int64? { didSet { audit.healedAt = healedAt } }
     /// The time of the last decision.
     var quietSince: Int64 = 0
     /// How often the sweeper runs after everything has ended.
@@ -73,7 +73,7 @@ final class SimulationDriver {
             seed: seed, stage: stage, tail: tail, habit: mutant?.habit, severalAccounts: mutant.map(\.needsAccounts),
             notifies: mutant?.needsNotifications == true ? true : nil,
             keepsParts: mutant?.needsParts == true ? true : nil, follows: mutant?.needsFollower == true ? true : nil,
-            reconciles: mutant.map(\.reconciles))
+            reconciles: mutant.map(\.reconciles), hasBudgets: mutant.map(\.needsBudgets))
         if mutant?.startsMoved ?? false { world.moveOften() }
         if mutant?.recordsAreLate ?? false { world.listLate() }
         if mutant?.clockJumps ?? false { world.jumpOften() }
@@ -244,6 +244,8 @@ final class SimulationDriver {
         switch message {
         case .started(let daemon):
             self.daemon = daemon
+            // It may have read the settings before the limits were raised.
+            if world.money.raisedAt != nil { try? await daemon.reloadBudgets() }
             if restore == nil { audit.falseAlarm = daemon.copyReason }
             loops = daemon.loops.map { _ in LoopState(due: now) }
         case .startFailed(let why):
@@ -369,7 +371,9 @@ final class SimulationDriver {
             }
         case .call(let call): clients.agent?.call = call
         case .follow: isFollowing = true
-        case .recordFates, .resolve, .misuseKey, .track, .resume, .bringReply, .repeatKey, .pin, .prune, .reconcile: break
+        case .recordFates, .resolve, .misuseKey, .track, .resume, .bringReply, .repeatKey, .pin, .prune, .reconcile,
+            .setLimit, .approve:
+            break
         case .copyFile(let digest): audit.copied.insert(digest)
         case .delete(let id): audit.deleted.insert(id)
         }

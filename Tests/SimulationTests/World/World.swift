@@ -29,6 +29,8 @@ final class World: Sendable {
     let reconciles: Bool
     /// What the comparisons have shown.
     let comparisons = Comparisons()
+    /// Prices and budgets.
+    let money: SimulatedMoney
     /// The catalog without one service, as a person may reload it.
     let partialCatalog: ProviderCatalog
     /// The catalog with the provider at another base URL. It knows the same tasks there, and lists those sent there.
@@ -82,16 +84,19 @@ final class World: Sendable {
     }
 
     /// `severalAccounts` says whether the history has more than one, `notifies` whether it has a destination, `keepsParts`
-    /// whether records have long values, `follows` whether a client follows the stream, and `reconciles` whether a person
-    /// compares lists with tasks; nil draws it.
+    /// whether records have long values, `follows` whether a client follows the stream, `reconciles` whether a person
+    /// compares lists with tasks, and `hasBudgets` whether there are prices and budgets; nil draws it.
     init(
         seed: UInt64, stage: Stage, tail: Int, habit forced: EchoHabit? = nil, severalAccounts: Bool? = nil,
-        notifies: Bool? = nil, keepsParts: Bool? = nil, follows: Bool? = nil, reconciles: Bool? = nil
+        notifies: Bool? = nil, keepsParts: Bool? = nil, follows: Bool? = nil, reconciles: Bool? = nil,
+        hasBudgets: Bool? = nil
     ) {
         self.seed = seed
-        catalog = stage.catalog
-        partialCatalog = stage.partialCatalog
-        movedCatalog = stage.movedCatalog
+        money = SimulatedMoney(seed: seed, isOn: hasBudgets ?? (seed % 10 == 7))
+        let catalogs = money.isOn ? stage.pricedCatalogs : stage.catalogs
+        catalog = catalogs.whole
+        partialCatalog = catalogs.partial
+        movedCatalog = catalogs.moved
         clock = SimulatedClock(scheduler: scheduler)
         trace = Trace(clock: clock, tail: tail)
         random = SharedRandom(seed: seed &* 0x9e37_79b9_7f4a_7c15 &+ 1)

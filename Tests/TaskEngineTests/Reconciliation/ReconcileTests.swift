@@ -100,7 +100,9 @@ import VerbatimJSON
         let world = try await world([])
         let now = world.time.now()
         try await world.insert(.task(1, state: .submitting, at: now))
-        play(world, [record("fresh", at: now + .seconds(1)), record("old", at: now - .seconds(3_600)), record("when", at: nil)])
+        play(
+            world,
+            [record("fresh", at: now + .seconds(1)), record("old", at: now - .seconds(3_600)), record("when", at: nil)])
         let report = try await run(world)
         #expect(report.inFlight == 2)
         #expect(report.orphans.map(\.remoteID.text) == ["old"])

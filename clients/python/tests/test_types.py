@@ -28,6 +28,7 @@ DOCUMENTS = {
     "TaskError": documents.TaskError,
     "Eta": documents.Eta,
     "Reason": documents.Reason,
+    "Amount": documents.Amount,
     "TaskCallback": documents.TaskCallback,
     "Removed": documents.Removed,
     "Result": documents.ResultDocument,

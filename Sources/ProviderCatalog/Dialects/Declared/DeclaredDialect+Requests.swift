@@ -56,7 +56,9 @@ extension DeclaredDialect {
     // MARK: Filling in
 
     /// A request to an address that the provider named, with the header fields of the call, by default of polls.
-    fileprivate func follow(_ url: String, field: String, by call: Call? = nil) throws(RequestProblem) -> UpstreamRequest {
+    fileprivate func follow(_ url: String, field: String, by call: Call? = nil) throws(RequestProblem)
+        -> UpstreamRequest
+    {
         do throws(HostAllowlist.Refusal) { try hosts.check(url) } catch { throw RequestProblem(field, error.message) }
         let fixed = try headers(of: call ?? poll ?? Call(method: "GET")) { _ in nil }
         return UpstreamRequest(method: "GET", path: "", url: url, headers: fixed)

@@ -9,7 +9,18 @@ for result in client.wait(task).results:
 """
 
 from .client import AsyncClient, Client
-from .documents import Artefact, Eta, Event, Reason, Removed, StreamEvent, TaskCallback, TaskDocument, TaskError
+from .documents import (
+    Amount,
+    Artefact,
+    Eta,
+    Event,
+    Reason,
+    Removed,
+    StreamEvent,
+    TaskCallback,
+    TaskDocument,
+    TaskError,
+)
 from .errors import (
     Conflict,
     FileUnavailable,
@@ -34,6 +45,7 @@ from .tasks import AsyncResult, AsyncTask, Result, Task
 from .version import __version__
 
 __all__ = [
+    "Amount",
     "Artefact",
     "AsyncClient",
     "AsyncEventStream",

@@ -56,11 +56,21 @@ class TaskError(Document):
     hint: Optional[str]
 
 
+class Amount(Document):
+    """An amount of a currency, or of a provider's credits."""
+
+    micros: int
+    unit: str
+    amount: str
+
+
 class Reason(Document):
     """Why a task does not proceed now."""
 
     code: str
     message: str
+    budget: Optional[str]
+    missing: Optional[Amount]
 
 
 class TaskCallback(Document):
