@@ -88,7 +88,7 @@ import Testing
 
     @Test(arguments: [
         ("backend: {url: \"https://a.example\", events: [task.succeded]}", "Did you mean \"task.succeeded\"?"),
-        ("backend: {url: \"https://a.example\", events: [budget.warning]}", "There are task.queued"),
+        ("backend: {url: \"https://a.example\", events: [task.warning]}", "There are task.queued"),
         ("backend: {url: \"https://a.example\", events: []}", "must name one at least"),
         ("backend: {url: \"https://a.example\", evnts: [task.failed]}", "Did you mean \"events\"?"),
         ("backend: {url: \"https://a.example\", endpoints: [suno/audio]}", "Did you mean \"suno/audios\"?"),
