@@ -177,6 +177,7 @@ import Testing
             "artefacts.directory": "/f", "artefacts.quota": "2TiB", "artefacts.keep_free": "512MiB",
             "artefacts.max_object": "1KiB", "artefacts.name": "'{id}-{n}'",
             "notifications.task_urls": "https", "metrics.listen": "127.0.0.1:9464", "log.format": "json",
+            "reconcile.every": "24h", "retention.ledger": "800d",
         ]
         #expect(Set(values.keys) == Set(Setting.all.map(\.name)))
         let file = values.map { name, value in

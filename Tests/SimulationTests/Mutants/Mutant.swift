@@ -310,10 +310,11 @@ extension Mutant {
                 INSERT INTO ledger (
                   task, attempt, kind, at_ms, started_at_ms, unit, reserved_micros, spent_micros, unpriced, provider,
                   account, endpoint, labels)
-                SELECT task, attempt, 'release', at_ms, started_at_ms, unit, -reserved_micros, 0, -ledger.unpriced, provider,
-                  ledger.account, ledger.endpoint, labels
+                SELECT ledger.task, ledger.attempt, 'release', ledger.at_ms, ledger.started_at_ms, ledger.unit,
+                  -ledger.reserved_micros, 0, -ledger.unpriced, ledger.provider, ledger.account, ledger.endpoint,
+                  ledger.labels
                 FROM ledger JOIN task ON task.id = ledger.task AND task.attempts = ledger.attempt
-                WHERE task.state = 'uncertain' AND kind = 'reserve' AND NOT EXISTS (
+                WHERE task.state = 'uncertain' AND ledger.kind = 'reserve' AND NOT EXISTS (
                   SELECT 1 FROM ledger AS other
                   WHERE other.task = ledger.task AND other.attempt = ledger.attempt AND other.kind = 'release')
                 """)
