@@ -10,7 +10,7 @@ extension Audit {
             }
             lastSequence = event.sequence
             world.trace.note("log \(event.sequence) \(event.task) \(event.kind) to \(event.to)")
-            if event.task.isEmpty, ["clock_set", "start_not_checked"].contains(event.kind) { continue }
+            if event.task.isEmpty, ["clock_set", "start_not_checked", "reconciled"].contains(event.kind) { continue }
             try noteJoin(event)
             if let problem = replays[event.task, default: LogReplay()].take(event, atSteady: world.clock.steady) {
                 throw Violation(.eventsInOrder, "\(event.task): \(problem)")
