@@ -38,7 +38,8 @@ extension EndToEnd {
                     let names = try FileManager.default.contentsOfDirectory(atPath: directory)
                     #expect(names.contains(file))
                     for name in names {
-                        #expect(mode(of: directory + "/" + name) == 0o600, "\(directory)/\(name)")
+                        let path = directory + "/" + name
+                        #expect(mode(of: path) == (isDirectory(path) ? 0o700 : 0o600), "\(path)")
                     }
                 }
             }
@@ -46,6 +47,10 @@ extension EndToEnd {
 
         private func mode(of path: String) -> Int? {
             (try? FileManager.default.attributesOfItem(atPath: path))?[.posixPermissions] as? Int
+        }
+
+        private func isDirectory(_ path: String) -> Bool {
+            (try? FileManager.default.attributesOfItem(atPath: path))?[.type] as? FileAttributeType == .typeDirectory
         }
 
         @Test func `a socket file of a killed daemon does not prevent a start`() async throws {
