@@ -67,7 +67,8 @@ extension OtherProvider {
     var operation: SimulatedOperation {
         SimulatedOperation(
             service: name, name: "task", recordType: "task", requiredFields: [],
-            duration: TypicalDuration(medianSeconds: 60), acceptReply: .taskID, shape: NoShape())
+            duration: TypicalDuration(medianSeconds: 60), acceptReply: .taskID, otherList: "\(name) itself",
+            shape: NoShape())
     }
 }
 

@@ -123,12 +123,12 @@ struct OtherProviderRoutes: Sendable {
         case .pollLost, .pollReset: return try await BrokenConnection.close(context.channel)
         default: break
         }
-        let tasks = provider.tasks(service: other.name, token: token)
+        let tasks = provider.tasks(list: other.operation.list, token: token)
         let url = url(of: request, other)
         if let list = other.list(tasks, path: path, query: request.uri.queryParameters, at: url, now: provider.now) {
             return .json(list)
         }
-        guard let task = other.taskID(in: path).flatMap({ provider.task($0, service: other.name) }) else {
+        guard let task = other.taskID(in: path).flatMap({ provider.task($0, list: other.operation.list) }) else {
             return refuse(other, .notFound, "not_found")
         }
         let (status, document) = other.answer(task, path: path, at: url, now: provider.now)

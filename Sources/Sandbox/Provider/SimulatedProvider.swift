@@ -106,7 +106,7 @@ final class SimulatedProvider: Sendable {
         switch query {
         case .single(let key):
             // Another user's task is unknown.
-            guard let task = find([key], service: service, at: now).first(where: { $0.owner == owner }) else {
+            guard let task = find([key], list: service, at: now).first(where: { $0.owner == owner }) else {
                 if let unknown = form.unknown { throw unknown }
                 // On most services an unknown id is not an error: 200 with an empty object.
                 return (.ok, [:])
@@ -114,37 +114,37 @@ final class SimulatedProvider: Sendable {
             return task.lookup(at: now)
         case .batch(let keys, let page):
             var random = SeededRandom(seed: settings.seed, stream: "batch order", number: number)
-            let found = find(keys, service: service, at: now).filter { $0.owner == owner }.dropFirst(page.offset)
+            let found = find(keys, list: service, at: now).filter { $0.owner == owner }.dropFirst(page.offset)
                 .prefix(page.limit)
             return (.ok, Self.batchReply(found.shuffled(using: &random), form: form, at: now))
         case .list(let window, let page):
             let (tasks, total) = state.withLock { state in
-                state.newestFirst(service: service, owner: owner, window: window, page: page, at: now)
+                state.newestFirst(list: service, owner: owner, window: window, page: page, at: now)
             }
             return (.ok, Self.batchReply(tasks, total: total, form: form, at: now))
         }
     }
 
     /// The task of another provider with this id.
-    func task(_ id: String, service: String) -> SimulatedTask? {
-        find([.task(id)], service: service, at: now).first
+    func task(_ id: String, list: String) -> SimulatedTask? {
+        find([.task(id)], list: list, at: now).first
     }
 
     /// The tasks of another provider that the token's list shows, newest first.
-    func tasks(service: String, token: String) -> [SimulatedTask] {
+    func tasks(list: String, token: String) -> [SimulatedTask] {
         let (owner, now) = (TaskOwner(token: token, seed: settings.seed), now)
         return state.withLock { state in
             state.newestFirst(
-                service: service, owner: owner, window: TaskQuery.Window(), page: TaskQuery.Page(limit: .max), at: now
+                list: list, owner: owner, window: TaskQuery.Window(), page: TaskQuery.Page(limit: .max), at: now
             ).tasks
         }
     }
 
-    private func find(_ keys: [TaskQuery.Key], service: String, at now: Date) -> [SimulatedTask] {
+    private func find(_ keys: [TaskQuery.Key], list: String, at now: Date) -> [SimulatedTask] {
         state.withLock { state in
             keys.compactMap { state.places[$0] }.map { state.entries[$0].task }
                 .filter { !state.forgotten.contains($0.identity.taskID) }
-        }.filter { $0.operation.service == service && $0.visibleAt <= now }
+        }.filter { $0.operation.list == list && $0.visibleAt <= now }
     }
 
     private static func batchReply(
@@ -246,10 +246,10 @@ extension SimulatedProvider.State {
     }
 
     fileprivate func newestFirst(
-        service: String, owner: TaskOwner, window: TaskQuery.Window, page: TaskQuery.Page, at now: Date
+        list: String, owner: TaskOwner, window: TaskQuery.Window, page: TaskQuery.Page, at now: Date
     ) -> (tasks: [SimulatedTask], total: Int) {
         let all = entries.reversed().map(\.task).filter { task in
-            task.operation.service == service && task.owner == owner && task.visibleAt <= now
+            task.operation.list == list && task.owner == owner && task.visibleAt <= now
                 && !forgotten.contains(task.identity.taskID) && window.contains(task)
         }
         return (Array(all.dropFirst(page.offset).prefix(page.limit)), all.count)

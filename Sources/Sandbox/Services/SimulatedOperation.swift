@@ -15,6 +15,8 @@ struct SimulatedOperation: Sendable {
     /// The member for a client-chosen id. A repeated id is rejected.
     var ownIDMember: String?
     var form: ServiceForm = .standard
+    /// The list that shows its tasks, if that is not the one of its service. Two providers may have a service of one name.
+    var otherList: String?
     var shape: any ResponseShape
 
     /// When a submit gets its reply.
@@ -26,6 +28,8 @@ struct SimulatedOperation: Sendable {
         /// Always immediately.
         case atOnce
     }
+
+    var list: String { otherList ?? service }
 
     /// The endpoint's name in ledgers and settings.
     var endpoint: String { "\(service)/\(name)" }

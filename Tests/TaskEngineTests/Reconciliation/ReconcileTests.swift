@@ -225,7 +225,7 @@ import VerbatimJSON
     }
 
     @Test func `a task is a ghost by the list of its own account`() async throws {
-        let tasks = [task(1, "first", "gone"), task(2, "second", "also gone")]
+        let tasks = [task(1, "first", "gone"), task(2, "second", "gone-too")]
         let world = try await world(tasks, accounts: Self.accounts)
         world.provider.play { [record] sent async throws(UpstreamTransportError) in
             if sent.account.account == "second" { return .error("api_error", status: 500) }
@@ -248,7 +248,7 @@ import VerbatimJSON
         let id = try #require(report.orphans.first?.task)
         let adopted = try await world.task(id)
         #expect(adopted.state == .running && adopted.remoteID?.text == "stranger" && adopted.attempts == 0)
-        #expect(try await world.kinds(of: id) == ["created"])
+        #expect(try await world.kinds(of: id) == ["tracked"])
         #expect(world.provider.paid.isEmpty)
         let again = try await run(world, adopts: true)
         #expect(again.agrees && again.known == 2)
