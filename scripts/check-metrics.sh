@@ -69,6 +69,11 @@ prometheus --config.file="$place/prometheus.yml" --storage.tsdb.path="$place/tsd
     --web.listen-address="127.0.0.1:$port" >"$place/prometheus.log" 2>&1 &
 pids+=($!)
 for _ in {1..400}; do curl -sf --max-time 10 "http://127.0.0.1:$port/-/ready" >/dev/null && break; sleep 0.05; done
+# Prometheus takes some seconds before it knows its targets.
+for _ in {1..600}; do
+    curl -sf --max-time 10 "http://127.0.0.1:$port/api/v1/targets" | grep -q '"health":"up"' && break
+    sleep 0.1
+done
 sleep "$seconds"
 
 ask http://localhost/metrics >"$place/socket.txt"

@@ -48,7 +48,9 @@ extension EndToEnd {
                 let page = try await world.daemon.ask("GET", "/v1/tasks?state=queued&limit=100").json
                 let tasks = page.at("tasks").array ?? []
                 if !tasks.contains(where: { $0.at("waiting_for", "code").string == "start_check" }) { return tasks }
-                guard Date() < deadline else { throw TooLate(description: "The start check does not end: \(page.text)") }
+                guard Date() < deadline else {
+                    throw TooLate(description: "The start check does not end: \(page.text)")
+                }
                 try await Task.sleep(for: .milliseconds(50))
             }
         }
