@@ -42,7 +42,7 @@ extension SimulationDriver {
             if world.passRandom.happens(60) { await act(.recordFates, &group) }
         }
         if world.reconciles, daemon != nil, !isReconciling, world.reconcileRandom.happens(60) {
-            await act(.reconcile(adopts: world.reconcileRandom.happens(600)), &group)
+            await act(.reconcile(adopts: world.adopts && world.reconcileRandom.happens(600)), &group)
         }
         if clients.agent != nil, daemon != nil, world.agentRandom.happens(150),
             let call = clients.agent?.nextCall(random: world.agentRandom)
@@ -387,7 +387,7 @@ extension SimulationDriver {
                     hasReconciled = true
                     // Every record is listed by then.
                     advance(Int(ProviderTruth.listedWithin.wholeMilliseconds))
-                    return .reconcile(adopts: world.reconcileRandom.happens(500))
+                    return .reconcile(adopts: world.adopts && world.reconcileRandom.happens(500))
                 }
                 return lastRetentionAction()
             }
