@@ -13,6 +13,8 @@ final class Follower: Sendable {
         case line(Int64)
         /// Lines up to that place may be missing.
         case reset(upTo: Int64)
+        /// The stream begins with the oldest line. Lines up to that place may have been removed before.
+        case oldest(removedUpTo: Int64)
     }
 
     private struct State {
@@ -65,10 +67,21 @@ final class Follower: Sendable {
         do throws(EventStreamRefusal) {
             let opened = try await streams.open(EventFilter(), from: start, limit: 10)
             state.withLock { $0.stream = opened }
+            if case .oldest = start { try await noteRemovals(in: streams) }
             return opened
         } catch {
             if case .store(let error) = error { throw .store(error) }
             return nil
+        }
+    }
+
+    private func noteRemovals(in streams: EventStreams) async throws(EventStreamRefusal) {
+        do throws(TaskStoreError) {
+            let removed = try await streams.store.log.bounds().0.removedUpTo
+            state.withLock { $0.messages.append(.oldest(removedUpTo: removed)) }
+        } catch {
+            disconnect()
+            throw .store(error)
         }
     }
 
@@ -119,6 +132,7 @@ struct FollowerAudit {
                 }
                 place = sequence
             case .reset(let newest): place = max(place, newest)
+            case .oldest(let removed): lines.removeAll { $0 <= removed }
             }
         }
         lines.removeAll { $0 <= place }
