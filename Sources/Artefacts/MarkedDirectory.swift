@@ -73,7 +73,7 @@ final class MarkedDirectory: Sendable {
         }
     }
 
-    /// Whether it is missing as a whole and belongs into the state directory, so that no disk of its own can be absent.
+    /// Whether the directory is missing and its place is in the state directory, where no separate disk can be unmounted.
     private var isNewInside: Bool {
         var status = stat()
         return path.hasPrefix(owner + "/") && lstat(path, &status) != 0 && errno == ENOENT

@@ -214,7 +214,7 @@ private final class FileServer: Sendable {
         default:
             first.withLock { $0 = $0 ?? Clock.nanoseconds }
             let head = "HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\nContent-Length: \(size)\r\n\r\n"
-            // The first bytes are other ones for each file, so that each is an object of its own.
+            // The first bytes differ between files, so each file becomes a separate object.
             let number = Array(((parts.last ?? "") + String(repeating: ".", count: 16)).utf8.prefix(16))
             guard send(Array(head.utf8) + number, to: client) else { return false }
             var rest = size - number.count

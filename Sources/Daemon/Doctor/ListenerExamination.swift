@@ -23,7 +23,7 @@ struct ListenerExamination {
     }
 
     /// Sends a request with an unknown token to the public URL. The receiver counts such requests, so its count shows
-    /// whether the request came here, whatever answers in between.
+    /// whether the request came here, even if a proxy answers it.
     private func callbacks(at url: String) async -> Finding {
         func finding(_ result: Finding.Result, _ message: String) -> Finding {
             Finding(.callbacks, url, result, message)

@@ -83,7 +83,7 @@ package struct BudgetDocument: ContractDocument {
     package var onExceed = ""
     /// `allow` or `hold`.
     package var unpriced = ""
-    /// 0 to 1; nil if nobody is warned.
+    /// From 0 to 1; nil if there is no warning.
     package var warnAt: Double?
     /// RFC 3339. Nil if it has no end.
     package var periodStart: String?

@@ -4,7 +4,7 @@ import TaskStore
 
 /// EngineMetrics holds the counters and histograms since the start.
 ///
-/// Whatever can be read when a scrape comes is not kept here: see ``MetricsService``.
+/// Values that can be read at a scrape are not kept here: see ``MetricsService``.
 package final class EngineMetrics: Sendable {
     /// What became of a status query or a reading of a list.
     enum QueryOutcome: String, Sendable {

@@ -75,7 +75,7 @@ package struct MetricsService: Sendable {
         return [
             tasks(counts),
             MetricFamily(
-                "pollux_uncertain_tasks", .gauge, "Tasks of which nobody knows whether they were accepted.",
+                "pollux_uncertain_tasks", .gauge, "Tasks that the provider may or may not have accepted.",
                 Double(counts.filter { $0.state == .uncertain }.reduce(0) { $0 + $1.count })),
             MetricFamily(
                 "pollux_oldest_uncertain_seconds", .gauge,

@@ -92,7 +92,7 @@ struct ApproveCommand: TaskCommand {
         commandName: "approve",
         abstract: "Let a queued task exceed its budgets, once.",
         discussion: """
-            The task is sent when its turn comes, whatever its budgets have left. What it costs counts all the same.
+            The task is sent when its turn comes, even if its budgets have no room. Its cost still counts.
 
             Example:
               pollux approve 019ab0c2
