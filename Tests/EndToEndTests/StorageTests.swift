@@ -8,8 +8,11 @@ extension EndToEnd {
     @Suite struct StorageTests {
         // MARK: A failing disk
 
-        /// Builds a library in which `fdatasync` of the log fails while a certain file exists.
-        private func failingDisk(in directory: String) throws -> (library: String, switchFile: String) {
+        /// Builds a library that fails the `fdatasync` of the write-ahead log after a write that contains `text`, while a
+        /// certain file exists. Other commits of the daemon succeed: which come first after a start is left to chance.
+        private func failingDisk(in directory: String, after text: String) throws -> (
+            library: String, switchFile: String
+        ) {
             let switchFile = directory + "/fail"
             let source = """
                 #define _GNU_SOURCE
@@ -19,15 +22,28 @@ extension EndToEnd {
                 #include <sys/syscall.h>
                 #include <unistd.h>
 
-                /* Fails once for each time that the switch is set: it takes the switch away. */
-                int fdatasync(int file) {
+                static __thread int text_was_written;
+
+                static int is_log(int file) {
                     char link[64], path[512];
                     snprintf(link, sizeof link, "/proc/self/fd/%d", file);
                     ssize_t length = readlink(link, path, sizeof path - 1);
-                    if (length > 4 && !strncmp(path + length - 4, "-wal", 4) && !access("\(switchFile)", F_OK)) {
-                        unlink("\(switchFile)");
-                        errno = EIO;
-                        return -1;
+                    return length > 4 && !strncmp(path + length - 4, "-wal", 4);
+                }
+
+                ssize_t pwrite64(int file, const void *bytes, size_t count, off64_t offset) {
+                    if (is_log(file) && memmem(bytes, count, "\(text)", strlen("\(text)"))) text_was_written = 1;
+                    return syscall(SYS_pwrite64, file, bytes, count, offset);
+                }
+
+                /* Fails once for each time that the switch is set: it takes the switch away. */
+                int fdatasync(int file) {
+                    if (text_was_written && is_log(file)) {
+                        text_was_written = 0;
+                        if (!unlink("\(switchFile)")) {
+                            errno = EIO;
+                            return -1;
+                        }
                     }
                     return syscall(SYS_fdatasync, file);
                 }
@@ -49,11 +65,12 @@ extension EndToEnd {
         {
             let tools = try temporaryDirectory()
             defer { try? FileManager.default.removeItem(atPath: tools) }
-            let (library, switchFile) = try failingDisk(in: tools)
+            let prompt = "x [seconds=10]"
+            let (library, switchFile) = try failingDisk(in: tools, after: prompt)
             try await withWorld(environment: ["LD_PRELOAD": library]) { world in
                 try await world.daemon.start()
                 let document = world.daemon.submission(
-                    "flux/images", ["prompt": "x [seconds=10]"], with: ["idempotency_key": "k"])
+                    "flux/images", ["prompt": .string(prompt)], with: ["idempotency_key": "k"])
                 try Data().write(to: URL(filePath: switchFile))
                 let answer = try await world.daemon.ask("POST", "/v1/tasks", json: document)
                 #expect(answer.status == 503, "\(answer.text)")
