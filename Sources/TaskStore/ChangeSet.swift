@@ -15,6 +15,8 @@ struct ChangeSet {
     private var told: [(entry: TaskLogEntry, task: TrackedTask)?] = []
     private var counts: [TaskCountDelta] = []
     private var results: [TaskResults] = []
+    /// What the ledger's new lines add to the cost of each task.
+    private var spent: [TaskID: [Amount]] = [:]
     /// The changes for subscribers, to be delivered after the commit.
     private(set) var committed: [CommittedChange] = []
 
@@ -57,6 +59,9 @@ struct ChangeSet {
         results.append(TaskResults(key: key, rows: rows))
     }
 
+    /// Tells subscribers with the task's next line of the log what it has cost.
+    mutating func tell(spent amount: Amount, of task: TaskID) { spent[task, default: []].append(amount) }
+
     /// Appends a line about a task to the log.
     mutating func append(_ entry: TaskLogEntry, of key: Int64, about task: TrackedTask) {
         lines.append(
@@ -92,7 +97,8 @@ struct ChangeSet {
         committed = zip(told, places).compactMap { told, place in
             told.map { told in
                 CommittedChange(
-                    task: told.task, event: StoredEvent(sequence: place, task: told.task.id, entry: told.entry))
+                    task: told.task, event: StoredEvent(sequence: place, task: told.task.id, entry: told.entry),
+                    spent: spent.removeValue(forKey: told.task.id) ?? [])
             }
         }
     }

@@ -6,10 +6,13 @@ import VerbatimJSON
 package struct CommittedChange: Sendable {
     package let task: TrackedTask
     package let event: StoredEvent
+    /// What the commit has added to the cost of the task. Each amount is in one change only.
+    package let spent: [Amount]
 
-    package init(task: TrackedTask, event: StoredEvent) {
+    package init(task: TrackedTask, event: StoredEvent, spent: [Amount] = []) {
         self.task = task
         self.event = event
+        self.spent = spent
     }
 
     package var entry: TaskLogEntry { event.entry }

@@ -3,6 +3,7 @@ import TaskModel
 import TaskStore
 import TaskTesting
 import Testing
+import VerbatimJSON
 
 @testable import TaskEngine
 
@@ -40,6 +41,31 @@ import Testing
         #expect(await value("pollux_task_duration_seconds_count", ["outcome": "cancelled"], in: world) == 1)
         #expect(await value("pollux_task_duration_seconds_count", ["outcome": "failed"], in: world) == 1)
         #expect(await value("pollux_task_duration_seconds_count", ["outcome": "expired"], in: world) == 0)
+    }
+
+    @Test func `what the ledger counts as spent is counted once, by unit`() async throws {
+        let priced = EngineWorld.definition.replacing(
+            "      make: {typical_seconds: 40, upper_seconds: 90}",
+            with:
+                "      make: {price: {unit: USD, fixed: 0.04, from_record: /cost}, typical_seconds: 40, upper_seconds: 90}"
+        )
+        let world = try await EngineWorld(definition: priced)
+        #expect(await value("pollux_spend_micros_total", ["unit": "USD"], in: world) == nil)
+        for (id, cost) in [("r-1", JSONValue.null), ("r-2", "0.5")] {
+            world.provider.enqueue(.accepted(id))
+            try await world.submit()
+            _ = try await world.engine.submitter.step()
+            world.time.advance(by: .seconds(60))
+            var record = try #require(Record.succeeded(id).object)
+            record["cost"] = cost
+            world.provider.enqueue(.json(.object(record)))
+            _ = try await world.engine.scheduler.step()
+        }
+        // A reservation is not spent.
+        world.provider.enqueue(.accepted("r-3"))
+        try await world.submit()
+        _ = try await world.engine.submitter.step()
+        #expect(await value("pollux_spend_micros_total", ["unit": "USD"], in: world) == 540_000)
     }
 
     @Test func `queries are counted by their replies, and late polls by their delay`() async throws {

@@ -27,6 +27,7 @@ package final class EngineMetrics: Sendable {
     private struct State {
         var submissions: [Series: Int] = [:]
         var queries: [Series: Int] = [:]
+        var spent: [MoneyUnit: Int64] = [:]
         var lateness = Histogram([0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800])
         var durations: [TaskState: Histogram] = [:]
         var commits = Histogram([0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10])
@@ -45,14 +46,17 @@ package final class EngineMetrics: Sendable {
 
     /// The most series of a counter. Definitions limit the names, but reloads may bring others without end.
     static let mostSeries = 2_000
+    /// The most units of money.
+    static let mostUnits = 100
 
     package init() {}
 
-    /// Counts the outcomes of submissions and the ends of tasks.
+    /// Counts the outcomes of submissions, the ends of tasks and what they have cost.
     func note(_ change: CommittedChange) {
         let outcome = change.submissionOutcome
-        guard outcome != nil || change.isEnd else { return }
+        guard outcome != nil || change.isEnd || !change.spent.isEmpty else { return }
         state.withLock { state in
+            for amount in change.spent { Self.add(amount, to: &state.spent) }
             if let outcome { Self.count(change.task.endpoint.text, outcome, in: &state.submissions) }
             guard change.isEnd else { return }
             let took = (change.task.endedAt ?? change.entry.at) - change.task.createdAt
@@ -85,6 +89,13 @@ package final class EngineMetrics: Sendable {
         counts[series, default: 0] += 1
     }
 
+    private static func add(_ amount: Amount, to sums: inout [MoneyUnit: Int64]) {
+        // Prices name units, and reloads may bring others without end.
+        guard sums[amount.unit] != nil || sums.count < mostUnits else { return }
+        let (sum, isTooLarge) = sums[amount.unit, default: 0].addingReportingOverflow(amount.micros)
+        sums[amount.unit] = isTooLarge ? .max : sum
+    }
+
     /// The metrics that they give.
     var families: [MetricFamily] {
         let state = state.withLock { $0 }
@@ -110,7 +121,13 @@ package final class EngineMetrics: Sendable {
         var commits = MetricFamily(
             "pollux_commit_seconds", .histogram, "From the beginning of a write to the moment it is on disk.")
         commits.add(state.commits)
-        return [submissions, queries, lateness, durations, commits]
+        var spent = MetricFamily(
+            "pollux_spend_micros_total", .counter,
+            "Millionths of a unit that the ledger has counted as spent since the start.")
+        for (unit, sum) in state.spent.sorted(by: { $0.key < $1.key }) {
+            spent.add(Double(sum), ("unit", unit.text))
+        }
+        return [submissions, queries, lateness, durations, commits, spent]
     }
 }
 

@@ -112,6 +112,7 @@ extension ChangeSet {
     /// Appends a line, and adds it to the sums of the budgets that count it.
     private mutating func append(_ entry: LedgerEntry, of key: Int64, about task: TrackedTask) throws {
         try transaction.append([entry])
+        if let unit = entry.unit, entry.spent != 0 { tell(spent: Amount(micros: entry.spent, unit: unit), of: task.id) }
         try meter(entry, of: key, about: task)
     }
 }
