@@ -32,7 +32,7 @@ import VerbatimJSON
     /// Runs a server on these lines. The body writes further ones; then the input ends.
     private func serve(
         _ lines: [String], socketPath: String = "/tmp/pollux-no-such.sock", allowing allowed: [String] = [],
-        progressGap: Duration = .seconds(60),
+        budget: String? = nil, progressGap: Duration = .seconds(60),
         _ body: @escaping @Sendable (Written, (String) -> Void) async throws -> Void = { _, _ in }
     ) async throws -> Written {
         let written = Written()
@@ -45,7 +45,8 @@ import VerbatimJSON
             _ = bytes.withUnsafeBytes { write(output, $0.baseAddress, $0.count) }
         }
         try await LocalAPIClient.with(socketPath: socketPath) { client in
-            var tools = MCPTools(client: client, settings: MCPSettings(labels: ["agent": "a b"], allowed: allowed))
+            var tools = MCPTools(
+                client: client, settings: MCPSettings(labels: ["agent": "a b"], allowed: allowed, budget: budget))
             tools.grace = .milliseconds(50)
             let server = MCPServer(tools: tools, output: MCPOutput(sink: written.take), progressGap: progressGap)
             try await withThrowingTaskGroup(of: Void.self) { group in
@@ -163,6 +164,37 @@ import VerbatimJSON
         #expect(result?["structuredContent"]?["joined"] == true)
         #expect(result?["structuredContent"]?["request"] == nil)
         #expect(result?["isError"] == nil)
+    }
+
+    @Test(
+        arguments: [
+            (#""scope":{},"unpriced":"hold""#, nil),
+            (#""scope":{"endpoint":"flux/*","label":"agent=a b"},"unpriced":"hold""#, nil),
+            (#""scope":{"label":"agent"},"unpriced":"hold""#, nil),
+            (#""scope":{},"unpriced":"allow""#, "`unpriced: hold`"),
+            (#""scope":{"endpoint":"suno/*"},"unpriced":"hold""#, "only suno/*, not flux/images"),
+            (#""scope":{"account":"second"},"unpriced":"hold""#, "one account only"),
+            (#""scope":{"label":"agent=other"},"unpriced":"hold""#, "the label agent=other"),
+            (#""scope":{"label":"film"},"unpriced":"hold""#, "the label film"),
+            (#""name":"other","scope":{},"unpriced":"hold""#, "no such budget"),
+        ] as [(String, String?)])
+    func `only tasks that the budget of the server counts are submitted`(
+        budget: String, problem: String?
+    ) async throws {
+        let amount = #"{"micros":1,"unit":"USD","amount":"0.000001"}"#
+        let document =
+            #"{"name":"music","per":"day","time_zone":"UTC","limit":\#(amount),"on_exceed":"hold","shares":[],\#(budget)}"#
+        let daemon = try FakeDaemon(requests: problem == nil ? 2 : 1) { _, request in
+            let isBudgets = request.head.hasPrefix("GET /v1/budgets")
+            return Self.reply("200 OK", isBudgets ? #"{"budgets":[\#(document)]}"# : Self.task("queued"))
+        }
+        let arguments = #"{"endpoint":"flux/images","request":{},"labels":{"film":"x"},"wait_seconds":0}"#
+        let written = try await serve(
+            [call(1, "generate", arguments)], socketPath: daemon.path, budget: "music"
+        ) { written, _ in try await written.until { $0["id"] == 1 } }
+        let text = written.reply(to: 1)?["result"]?["content"]?.array?.first?["text"]?.string ?? ""
+        #expect(daemon.requests.count { $0.head.hasPrefix("POST") } == (problem == nil ? 1 : 0), "\(text)")
+        if let problem { #expect(text.contains(problem), "\(text)") }
     }
 
     @Test func `an end counts as collected once its reply is written`() async throws {

@@ -16,8 +16,8 @@ struct MCPCommand: AsyncParsableCommand {
         abstract: "Serve an agent on standard input and output (Model Context Protocol).",
         discussion: """
             A host such as Claude, Cursor, VS Code or Codex starts this command. It gives the model the tools generate, wait, \
-            get, list, cancel, endpoints and spend. Labels and endpoints are fixed here, where the model cannot change them. A call \
-            that the model repeats joins the task of the first one, so nothing is paid twice.
+            get, list, cancel, endpoints and spend. Labels, endpoints and the budget are fixed here, where the model cannot change \
+            them. A call that the model repeats joins the task of the first one, so nothing is paid twice.
 
             Examples:
               pollux mcp --print-config claude
@@ -39,6 +39,11 @@ struct MCPCommand: AsyncParsableCommand {
     var allow: [String] = []
 
     @Option(
+        help: ArgumentHelp(
+            "Submit only tasks that this budget of the daemon counts. It needs `unpriced: hold`.", valueName: "name"))
+    var budget: String?
+
+    @Option(
         help: ArgumentHelp("Print the settings of a host for these options.", valueName: "claude|cursor|vscode|codex"))
     var printConfig: MCPHost?
 
@@ -57,12 +62,12 @@ struct MCPCommand: AsyncParsableCommand {
             let arguments =
                 ["mcp", "--socket", path.absolute]
                 + labels.sorted { $0.key < $1.key }.flatMap { ["--label", "\($0.key)=\($0.value)"] }
-                + allow.flatMap { ["--allow", $0] }
+                + allow.flatMap { ["--allow", $0] } + (budget.map { ["--budget", $0] } ?? [])
             StandardError.write("For \(host.place):\n")
             try StandardOutput.write(host.settings(program: Self.program, arguments: arguments) + "\n")
             return
         }
-        let settings = MCPSettings(labels: labels, allowed: allow)
+        let settings = MCPSettings(labels: labels, allowed: allow, budget: budget)
         StandardError.write("pollux mcp \(Version.current) uses \(path.printable)\n")
         try await LocalAPIClient.with(socketPath: path) { client in
             await MCPServer(tools: MCPTools(client: client, settings: settings)).run(

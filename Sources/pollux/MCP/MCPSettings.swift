@@ -7,18 +7,16 @@ struct MCPSettings: Sendable {
     let labels: [String: String]
     /// The endpoints that `generate` may use, each by its name or with `*` at its end; all if there are none.
     let allowed: [String]
+    /// The budget that must count every task; nil if there need be none.
+    let budget: MCPBudget?
 
-    init(labels: [String: String], allowed: [String]) {
+    init(labels: [String: String], allowed: [String], budget: String? = nil) {
         self.labels = labels.merging(["agent": "mcp"]) { stated, _ in stated }
         self.allowed = allowed
+        self.budget = budget.map { MCPBudget(name: $0) }
     }
 
-    func allows(_ endpoint: String) -> Bool {
-        allowed.isEmpty
-            || allowed.contains { name in
-                name.hasSuffix("*") ? endpoint.hasPrefix(name.dropLast()) : endpoint == name
-            }
-    }
+    func allows(_ endpoint: String) -> Bool { allowed.isEmpty || allowed.contains { $0.matches(endpoint) } }
 
     /// Whether the task is one of this agent.
     func owns(_ task: TaskDocument) -> Bool { labels.allSatisfy { task.labels[$0.key] == $0.value } }

@@ -70,6 +70,7 @@ struct MCPTools: Sendable {
         document.idempotencyKey = try arguments.text("key").map(settings.idempotencyKey(for:))
         document.join = true
         let submission = document
+        try await settings.budget?.check(endpoint, fixed: settings.labels, client)
         await receipts.settled()
         let first = try await ask { () async throws(LocalAPIClientError) in try await client.submit(submission) }
         let isJoined = first.status == 200
