@@ -125,12 +125,14 @@ extension Audit {
         money.lastEntry = stored.ledger.last?.entry ?? money.lastEntry
     }
 
-    /// Checks that no held task waits while its budget has room.
+    /// Checks that no held task waits while its budget has room. A limit that a person has set may be lower than the
+    /// raised ones.
     private func checkHolds(_ stored: DiskView.Money) throws {
         guard let raisedAt = world.money.raisedAt, let healedAt, world.clock.steady - max(raisedAt, healedAt) > 300_000
         else { return }
         let now = world.clock.now().milliseconds
-        if let hold = stored.holds.first(where: { $0.dueAt > now }) {
+        let raised = Set(stored.budgets.filter { $0.setLimit == nil }.map(\.name))
+        if let hold = stored.holds.first(where: { $0.dueAt > now && raised.contains($0.budget) }) {
             throw Violation(.heldGoesOn, "\(hold.task) is held, and \(hold.budget) has room")
         }
     }
