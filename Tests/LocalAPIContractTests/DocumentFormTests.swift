@@ -168,7 +168,10 @@ private struct DocumentForm: Sendable {
             #"{"since":"t","began":"t","complete":false,"agrees":false,"known":1,"in_flight":2,"orphan_count":3,"#
                 + #""orphans":[{"provider":"p","account":"a","remote_id":"r","created_at":"t","prompt":"w","endpoint":"a/b","#
                 + #""uncertain_tasks":["x"],"task_id":"y","problem":"w"}],"ghost_count":4,"ghosts":[{"task_id":"x","#
-                + #""endpoint":"a/b","account":"a","remote_id":"r","state":"running","submitted_at":"t"}],"unjudged":5,"#
+                + #""endpoint":"a/b","account":"a","remote_id":"r","state":"running","submitted_at":"t"}],"#
+                + #""price_difference_count":1,"price_differences":[{"task_id":"x","attempt":1,"account":"a","remote_id":"r","#
+                + #""recorded":{"micros":2,"unit":"USD","amount":"0.000002"},"#
+                + #""counted":{"micros":1,"unit":"USD","amount":"0.000001"},"settled":true}],"unjudged":5,"#
                 + #""lists":[{"provider":"p","account":"a","services":["a"],"condition":"read","records":6}]}"#
         ) { try ReconcileDocument(json: $0).json },
         DocumentForm("destinations", destinations) { try DestinationPage(json: $0).json },

@@ -50,7 +50,7 @@ extension AmountDocument {
         self.init(micros: Int(micros), unit: unit.text, amount: Micros.text(micros))
     }
 
-    fileprivate init(_ amount: Amount) { self.init(amount.micros, amount.unit) }
+    init(_ amount: Amount) { self.init(amount.micros, amount.unit) }
 }
 
 extension SpendDocument.Row {

@@ -7,7 +7,7 @@ import TaskModel
 struct ReconcileRoutes {
     let reconciliation: ReconcileService
 
-    /// The maximum number of orphans and of ghosts in a document.
+    /// The maximum number of orphans, of ghosts and of price differences in a document.
     private static let most = 500
 
     func add(to router: Router<APIContext>) {
@@ -40,6 +40,8 @@ extension ReconcileDocument {
         orphans = report.orphans.prefix(most).map(Orphan.init)
         ghostCount = report.ghosts.count
         ghosts = report.ghosts.prefix(most).map(Ghost.init)
+        priceDifferenceCount = report.priceDifferences.count
+        priceDifferences = report.priceDifferences.prefix(most).map(PriceDifference.init)
         unjudged = report.unjudged
         lists = report.lists.map(List.init)
     }
@@ -69,6 +71,19 @@ extension ReconcileDocument.Ghost {
         remoteID = ghost.remoteID.text
         state = ghost.state.rawValue
         submittedAt = ghost.submittedAt.rfc3339
+    }
+}
+
+extension ReconcileDocument.PriceDifference {
+    fileprivate init(_ difference: ReconcileReport.PriceDifference) {
+        self.init()
+        task = difference.task.text
+        attempt = difference.attempt
+        account = difference.account.text
+        remoteID = difference.remoteID.text
+        recorded = AmountDocument(difference.recorded)
+        counted = difference.counted.map { AmountDocument($0) }
+        settled = difference.isSettled
     }
 }
 

@@ -6,7 +6,7 @@ package struct ReconcileDocument: ContractDocument {
     package var began = ""
     /// Whether every list that exists was read to its end.
     package var complete = true
-    /// Whether there are neither orphans nor ghosts.
+    /// Whether there are no orphans, ghosts and price differences.
     package var agrees = true
     /// The number of records that tasks have.
     package var known = 0
@@ -20,6 +20,10 @@ package struct ReconcileDocument: ContractDocument {
     package var ghostCount = 0
     /// The first 500 of them.
     package var ghosts: [Ghost] = []
+    /// The number of attempts whose records say another cost than the ledger.
+    package var priceDifferenceCount = 0
+    /// The first 500 of them.
+    package var priceDifferences: [PriceDifference] = []
     /// The number of tasks about which the lists say nothing.
     package var unjudged = 0
     package var lists: [List] = []
@@ -80,6 +84,31 @@ package struct ReconcileDocument: ContractDocument {
         }
     }
 
+    /// An attempt whose record says another cost than the ledger.
+    package struct PriceDifference: ContractDocument {
+        package var task = ""
+        package var attempt = 0
+        package var account = ""
+        package var remoteID = ""
+        package var recorded = AmountDocument()
+        /// What the ledger counts; nil if no price told what the attempt costs.
+        package var counted: AmountDocument?
+        /// Whether the ledger counts it as spent; else it is reserved.
+        package var settled = false
+
+        package init() {}
+
+        package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
+            try coder.required("task_id", &task)
+            try coder.required("attempt", &attempt)
+            try coder.required("account", &account)
+            try coder.required("remote_id", &remoteID)
+            try coder.required("recorded", &recorded)
+            try coder.member("counted", &counted)
+            try coder.required("settled", &settled)
+        }
+    }
+
     /// How far one list was read.
     package struct List: ContractDocument {
         package var provider = ""
@@ -114,6 +143,8 @@ package struct ReconcileDocument: ContractDocument {
         try coder.documents("orphans", &orphans)
         try coder.member("ghost_count", &ghostCount)
         try coder.documents("ghosts", &ghosts)
+        try coder.member("price_difference_count", &priceDifferenceCount)
+        try coder.documents("price_differences", &priceDifferences)
         try coder.member("unjudged", &unjudged)
         try coder.documents("lists", &lists)
     }

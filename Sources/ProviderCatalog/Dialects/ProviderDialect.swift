@@ -100,8 +100,9 @@ package protocol ListingDialect: Sendable {
     var route: QueryRoute { get }
     /// Builds a query for one page of the tasks created within a window, which is widened to whole seconds.
     func page(from: Timestamp, to: Timestamp, at place: ListPlace, limit: Int) -> UpstreamRequest?
-    /// Reads one page. Its total counts are not used, because their meaning differs.
-    func read(_ reply: UpstreamReply) -> ListingVerdict
+    /// Reads one page, and keeps the figures at these places of each record. The page's total counts are not used,
+    /// because their meaning differs.
+    func read(_ reply: UpstreamReply, figures: Set<JSONPointer>) -> ListingVerdict
     /// Reads a record as an item of the list, with the request that it echoes; nil if it has no id.
     func task(in item: JSONValue) -> ListedTask?
 }
@@ -188,6 +189,8 @@ package struct RequestProblem: Error, Sendable, Hashable {
 
 extension ListingDialect {
     package var isNewestFirst: Bool { false }
+
+    package func read(_ reply: UpstreamReply) -> ListingVerdict { read(reply, figures: []) }
 
     /// Builds a query for the page behind that many items.
     package func page(from: Timestamp, to: Timestamp, offset: Int, limit: Int) -> UpstreamRequest? {

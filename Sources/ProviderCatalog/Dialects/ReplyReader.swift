@@ -166,14 +166,19 @@ protocol ListReader: ListingDialect {
 extension ListReader {
     func rest(in body: JSONValue) -> ListRest { .unstated }
 
-    func read(_ reply: UpstreamReply) -> ListingVerdict {
+    func read(_ reply: UpstreamReply, figures: Set<JSONPointer>) -> ListingVerdict {
         do throws(QueryProblem) {
             var rest = ListRest.unstated
             let items = try dialect.items(in: reply) { body in
                 rest = self.rest(in: body)
                 return self.items(in: body)
             }
-            let tasks = items.compactMap(task)
+            let tasks = items.compactMap { item in
+                var task = task(in: item)
+                // The record itself may be large, and there are thousands.
+                for place in figures { task?.figures[place] = item.value(at: place)?.scalar }
+                return task
+            }
             return .page(tasks, unreadable: items.count - tasks.count, rest: rest)
         } catch {
             switch error {
@@ -184,6 +189,16 @@ extension ListReader {
             case .throttled(let failure, let wait): return .throttled(failure, retryAfter: wait)
             case .failed(let failure, let suspends): return .failed(failure, suspendsProvider: suspends)
             }
+        }
+    }
+}
+
+extension JSONValue {
+    /// The value, unless it contains others.
+    fileprivate var scalar: JSONValue? {
+        switch self {
+        case .array, .object: nil
+        case .null, .bool, .number, .string: self
         }
     }
 }

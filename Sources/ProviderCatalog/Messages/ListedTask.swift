@@ -11,6 +11,8 @@ package struct ListedTask: Sendable, Hashable {
     package let type: String?
     /// The body as the provider received it, with defaults filled in; null if it is not echoed.
     package let request: JSONValue
+    /// The numbers of the record that the reader asked for, by their places.
+    package var figures: [JSONPointer: JSONValue] = [:]
 
     package init(
         remoteID: RemoteTaskID, traceID: String? = nil, createdAt: Timestamp? = nil, type: String? = nil,

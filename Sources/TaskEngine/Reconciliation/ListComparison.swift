@@ -12,6 +12,8 @@ struct ListComparison: Sendable {
     let inventory: InventorySnapshot
     /// The tasks of the list's endpoints.
     let tasks: [TrackedTask]
+    /// What the ledger counts for the tasks whose records say what they cost.
+    var costs: [TaskID: [AttemptCost]] = [:]
     let since: Timestamp
     let limits: EngineLimits
 
@@ -25,8 +27,9 @@ struct ListComparison: Sendable {
     /// Adds what the list shows to the report.
     func add(to report: inout ReconcileReport) {
         for (record, account) in reading.records where record.createdAt.map({ $0 >= since }) ?? true {
-            if inventory.holders[record.remoteID] != nil {
+            if let holders = inventory.holders[record.remoteID] {
                 report.known += 1
+                report.priceDifferences += holders.compactMap { difference(of: record, of: account, to: $0) }
             } else if mayBeInFlight(record) {
                 report.inFlight += 1
             } else {
@@ -94,6 +97,26 @@ struct ListComparison: Sendable {
         return first
     }
 
+    /// The difference between what the record of an ended task says that it cost, and what the ledger counts.
+    ///
+    /// Nil also if it is unknown which attempt has made the record.
+    private func difference(
+        of record: ListedTask, of account: AccountName, to holder: RemoteIDHolder
+    ) -> ReconcileReport.PriceDifference? {
+        guard holder.mayHaveCost, let costs = costs[holder.task] else { return nil }
+        let billed = costs.filter { !$0.isReleased }
+        guard costs.count == 1 || billed.count == 1, let cost = billed.first ?? costs.first,
+            let terms = cost.terms, let rule = terms.recorded,
+            let recorded = rule.cost(of: record.figures[rule.pointer])
+        else { return nil }
+        let counted = cost.unit.map { Amount(micros: cost.micros, unit: $0) }
+        let shown = Amount(micros: recorded, unit: terms.unit)
+        guard shown != counted else { return nil }
+        return ReconcileReport.PriceDifference(
+            task: holder.task, attempt: cost.attempt, remoteID: record.remoteID, account: account, recorded: shown,
+            counted: counted, isSettled: cost.isSettled || cost.isReleased)
+    }
+
     // MARK: Tasks
 
     /// Whether the provider should have a record of the task.
@@ -129,4 +152,9 @@ struct ListComparison: Sendable {
                 return list.tasks.contains { $0.createdAt.map { $0 <= sentAt + margin } ?? false }
             }
     }
+}
+
+extension RemoteIDHolder {
+    /// Whether its record says what it cost: it has ended, or its task follows another record.
+    fileprivate var mayHaveCost: Bool { isAttempt || state.hasEnded }
 }

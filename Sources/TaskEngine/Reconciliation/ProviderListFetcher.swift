@@ -27,6 +27,8 @@ struct ProviderListFetcher {
     let logger: Logger
     let endpoint: AccountEndpoint
     let list: any ListingDialect
+    /// The places of each record whose figures are kept.
+    var figures: Set<JSONPointer> = []
 
     /// The position of a reading between its pages.
     private struct Progress {
@@ -258,7 +260,7 @@ struct ProviderListFetcher {
         do throws(UpstreamTransportError) {
             let reply = try await sender.send(request, by: endpoint)
             exchange.skew = reply.date.map { $0 - time.now() } ?? exchange.skew
-            let verdict = list.read(reply)
+            let verdict = list.read(reply, figures: figures)
             if case .page = verdict { await admission.queriesSucceeded(of: endpoint.service) }
             return verdict
         } catch {

@@ -2,6 +2,7 @@ import Logging
 import ProviderCatalog
 import TaskModel
 import TaskStore
+import VerbatimJSON
 
 /// Reads providers' own lists of tasks with all accounts, to compare them with the tasks of the store.
 ///
@@ -17,6 +18,8 @@ struct ProviderLists: Sendable {
         var services: [ServiceName] { Set(endpoints.map(\.name.service)).sorted() }
         /// The endpoint whose queries read the list.
         var first: EndpointProfile { endpoints[0] }
+        /// Where the records say what they cost.
+        var costPlaces: Set<JSONPointer> { Set(endpoints.compactMap { $0.price?.recorded?.pointer }) }
     }
 
     /// The list as the accounts of its provider show it.
@@ -58,17 +61,21 @@ struct ProviderLists: Sendable {
         return groups
     }
 
-    /// Reads the list with each of the accounts, for the whole period.
-    func read(_ group: Group, of accounts: [AccountName], _ period: ClosedRange<Timestamp>) async -> Reading {
+    /// Reads the list with each of the accounts, for the whole period, and keeps the figures at these places.
+    func read(
+        _ group: Group, of accounts: [AccountName], _ period: ClosedRange<Timestamp>, figures: Set<JSONPointer> = []
+    ) async -> Reading {
         let began = time.now()
         var lists: [(account: AccountName, list: FetchedList?)] = []
         for account in accounts {
-            lists.append((account, await read(of: AccountEndpoint(group.first, of: account), period)))
+            lists.append((account, await read(of: AccountEndpoint(group.first, of: account), period, figures)))
         }
         return Reading(group: group, began: began, lists: lists)
     }
 
-    private func read(of endpoint: AccountEndpoint, _ period: ClosedRange<Timestamp>) async -> FetchedList? {
+    private func read(
+        of endpoint: AccountEndpoint, _ period: ClosedRange<Timestamp>, _ figures: Set<JSONPointer>
+    ) async -> FetchedList? {
         guard let list = endpoint.profile.inventory, admission.accounts.canSend(by: endpoint.owner),
             admission.breakers.state(of: .account(endpoint.owner)).pause == nil,
             admission.breakers.block(endpoint.polls, at: time.now()) == nil,
@@ -76,7 +83,7 @@ struct ProviderLists: Sendable {
         else { return nil }
         let reading = await ProviderListFetcher(
             limits: limits, admission: admission, sender: sender, time: time, logger: logger, endpoint: endpoint,
-            list: list
+            list: list, figures: figures
         ).read(from: period.lowerBound, to: period.upperBound)
         if case .read(let list) = reading { return list }
         return nil

@@ -33,6 +33,19 @@ package struct ReconcileReport: Sendable {
         package let submittedAt: Timestamp
     }
 
+    /// An attempt whose record says another cost than the ledger.
+    package struct PriceDifference: Sendable, Hashable {
+        package let task: TaskID
+        package let attempt: Int
+        package let remoteID: RemoteTaskID
+        package let account: AccountName
+        package let recorded: Amount
+        /// What the ledger counts; nil if no price told what the attempt costs.
+        package let counted: Amount?
+        /// Whether the ledger counts it as spent; else it is reserved.
+        package let isSettled: Bool
+    }
+
     /// How far one account's list was read.
     package struct List: Sendable, Hashable {
         /// The condition of a list.
@@ -67,6 +80,7 @@ package struct ReconcileReport: Sendable {
     package var inFlight = 0
     package var orphans: [Orphan] = []
     package var ghosts: [Ghost] = []
+    package var priceDifferences: [PriceDifference] = []
     /// The number of tasks about which the lists say nothing: sent too recently, before the oldest record that is
     /// listed, or by an account whose list was not read to its end.
     package var unjudged = 0
@@ -76,5 +90,5 @@ package struct ReconcileReport: Sendable {
     package var isComplete: Bool { !lists.contains { $0.condition == .incomplete || $0.condition == .unread } }
 
     /// Whether lists and tasks agree.
-    package var agrees: Bool { orphans.isEmpty && ghosts.isEmpty }
+    package var agrees: Bool { orphans.isEmpty && ghosts.isEmpty && priceDifferences.isEmpty }
 }

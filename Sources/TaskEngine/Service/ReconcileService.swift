@@ -82,13 +82,15 @@ package struct ReconcileService: Sendable {
             let version = version
             let accounts = admission.candidates(for: .unknown, of: provider, since: report.since)
             var reading = await lists.read(
-                group, of: accounts, ListComparison.period(since: report.since, until: time.now(), limits))
+                group, of: accounts, ListComparison.period(since: report.since, until: time.now(), limits),
+                figures: group.costPlaces)
             // After a reload, the pages may come from two lists, which prove nothing.
             if version != self.version { reading = reading.incomplete }
+            let records = reading.records.map(\.task)
+            let inventory = try await store.inventory(of: records.map(\.remoteID), in: group.services)
             let comparison = ListComparison(
-                reading: reading,
-                inventory: try await store.inventory(of: reading.records.map(\.task.remoteID), in: group.services),
-                tasks: try await tasks(of: group, since: report.since), since: report.since, limits: limits)
+                reading: reading, inventory: inventory, tasks: try await tasks(of: group, since: report.since),
+                costs: try await costs(of: records, inventory), since: report.since, limits: limits)
             comparison.add(to: &report)
         }
     }
@@ -109,6 +111,20 @@ package struct ReconcileService: Sendable {
             } while key != nil
         }
         return found
+    }
+
+    /// What the ledger counts for the holders of the records that say what they cost.
+    private func costs(
+        of records: [ListedTask], _ inventory: InventorySnapshot
+    ) async throws(TaskStoreError) -> [TaskID: [AttemptCost]] {
+        let priced = records.filter { !$0.figures.isEmpty }
+        let holders = Set(priced.flatMap { inventory.holders[$0.remoteID] ?? [] }.map(\.task)).sorted()
+        var costs: [TaskID: [AttemptCost]] = [:]
+        for start in stride(from: 0, to: holders.count, by: Self.pageSize) {
+            let page = holders[start..<min(start + Self.pageSize, holders.count)]
+            costs.merge(try await store.costs(of: Array(page))) { $1 }
+        }
+        return costs
     }
 
     // MARK: Adoption
@@ -168,6 +184,7 @@ extension DaemonEvent {
                 ("orphans", .number(JSONNumber(report.orphans.count))),
                 ("adopted", .number(JSONNumber(report.orphans.count { $0.task != nil }))),
                 ("ghosts", .number(JSONNumber(report.ghosts.count))),
+                ("price_differences", .number(JSONNumber(report.priceDifferences.count))),
                 ("unjudged", .number(JSONNumber(report.unjudged))), ("incomplete", names(.incomplete)),
                 ("unread", names(.unread)), ("without_list", names(.unlisted)),
             ]))
@@ -180,7 +197,8 @@ extension Logger {
         let message: Message =
             """
             Reconciled since \(report.since.rfc3339): \(report.known) known record(s), \
-            \(report.orphans.count) orphan(s), \(report.ghosts.count) ghost(s).\(missing) `pollux reconcile` shows them.
+            \(report.orphans.count) orphan(s), \(report.ghosts.count) ghost(s), \
+            \(report.priceDifferences.count) price difference(s).\(missing) `pollux reconcile` shows them.
             """
         log(level: report.agrees && report.isComplete ? .info : .warning, message)
     }

@@ -103,9 +103,10 @@ package struct RecordedCost: Sendable, Hashable {
     }
 
     /// The cost in micros; nil if the record has none.
-    package func cost(in record: JSONValue) -> Int64? {
-        record.value(at: pointer)?.decimal.flatMap { Micros.product($0, times) }
-    }
+    package func cost(in record: JSONValue) -> Int64? { cost(of: record.value(at: pointer)) }
+
+    /// The cost in micros by the value at ``pointer``; nil if that is no number.
+    package func cost(of figure: JSONValue?) -> Int64? { figure?.decimal.flatMap { Micros.product($0, times) } }
 }
 
 /// How an attempt is settled. It is stored with the attempt's reservation, so that a later change of prices does not

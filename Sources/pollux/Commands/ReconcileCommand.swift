@@ -9,9 +9,10 @@ struct ReconcileCommand: AsyncParsableCommand {
         commandName: "reconcile",
         abstract: "Compare the providers' lists with the tasks.",
         discussion: """
-            Reads the providers' own lists and shows orphans (there, not here) and ghosts (here, not there). Only \
-            status queries are sent, so nothing is paid. --adopt tracks the orphans. Providers without a list are \
-            named. Exit code 1: lists and tasks differ, or a list could not be read to its end.
+            Reads the providers' own lists and shows orphans (there, not here), ghosts (here, not there) and \
+            records whose cost is not that of the ledger. Only status queries are sent, so nothing is paid. --adopt tracks \
+            the orphans. Providers without a list are named. Exit code 1: lists and tasks differ, or a list could not \
+            be read to its end.
 
             Examples:
               pollux reconcile

@@ -15,10 +15,12 @@ struct ReconcileTable {
         if document.inFlight > 0 { list.add("in flight", "\(document.inFlight) record(s) may be of tasks being sent") }
         list.add("orphans", "\(document.orphanCount), there and not here", document.orphanCount > 0 ? .yellow : nil)
         list.add("ghosts", "\(document.ghostCount), here and not there", document.ghostCount > 0 ? .yellow : nil)
+        let differences = document.priceDifferenceCount
+        if differences > 0 { list.add("prices", "\(differences) cost(s) differ from the ledger", .yellow) }
         if document.unjudged > 0 {
             list.add("not judged", "\(document.unjudged) task(s) about which the lists say nothing")
         }
-        return list.lines(on: terminal) + orphans + ghosts + unread
+        return list.lines(on: terminal) + orphans + ghosts + priceDifferences + unread
     }
 
     private var orphans: [String] {
@@ -56,6 +58,20 @@ struct ReconcileTable {
             return "  " + names.joined(separator: "  ") + Self.account(ghost.account)
         }
         return ["Ghosts:"] + lines + more(document.ghostCount - document.ghosts.count)
+    }
+
+    private var priceDifferences: [String] {
+        guard !document.priceDifferences.isEmpty else { return [] }
+        let lines = document.priceDifferences.map { difference in
+            let counted = difference.counted.map {
+                "\($0.amount) \($0.unit) \(difference.settled ? "spent" : "reserved")".printable
+            }
+            let recorded = "\(difference.recorded.amount) \(difference.recorded.unit)".printable
+            return "  \(difference.task.printable)  \(difference.remoteID.printable)  its record says \(recorded), "
+                + "the ledger \(counted ?? "no cost")" + Self.account(difference.account)
+        }
+        return ["Price differences:"] + lines
+            + more(document.priceDifferenceCount - document.priceDifferences.count)
     }
 
     /// The lists that were not read to their end, and the services without one.

@@ -275,6 +275,58 @@ import VerbatimJSON
         }
     }
 
+    // MARK: Prices
+
+    /// A world with these tasks, accepted as `r-1`, `r-2` …: the estimate is 1 USD, and each record but nil ends its task.
+    private func pricedWorld(_ ends: [JSONValue?]) async throws -> (world: EngineWorld, ids: [TaskID]) {
+        let priced = EngineWorld.definition.replacing(
+            "      make: {typical_seconds: 40, upper_seconds: 90}",
+            with:
+                "      make: {price: {unit: USD, fixed: 1, from_record: /cost}, typical_seconds: 40, upper_seconds: 90}"
+        )
+        let world = try await world([], definition: priced)
+        var ids: [TaskID] = []
+        for (number, end) in ends.enumerated() {
+            world.provider.enqueue(.accepted("r-\(number + 1)"))
+            ids.append(try await world.submit())
+            _ = try await world.engine.submitter.step()
+            guard let end else { continue }
+            _ = try await world.sqlite.apply(
+                .observed(Observation(.succeeded(partial: false), record: end)), to: ids[number], at: world.time.now(),
+                nextDueAt: nil)
+        }
+        return (world, ids)
+    }
+
+    private func priced(_ id: String, _ cost: JSONValue, at time: Timestamp) throws -> JSONValue {
+        var record = try #require(record(id, at: time).object)
+        record["cost"] = cost
+        return .object(record)
+    }
+
+    @Test func `records that cost something else than the ledger says are shown`() async throws {
+        let (world, ids) = try await pricedWorld([[:], ["cost": "0.5"], [:], nil, nil, ["cost": 2]])
+        _ = try await world.service.cancel(ids[3])
+        let now = world.time.now()
+        let costs = try #require(try JSONValue(parsing: #"[1.25, 0.5, {}, "0.75", 7, 2]"#).array)
+        play(world, try costs.enumerated().map { try priced("r-\($0.offset + 1)", $0.element, at: now) })
+        let report = try await run(world)
+        #expect(report.known == 6 && report.orphans.isEmpty && !report.agrees)
+        let usd = try #require(MoneyUnit("USD"))
+        let differences = report.priceDifferences.sorted { $0.remoteID.text < $1.remoteID.text }
+        #expect(differences.map(\.task) == [ids[0], ids[3]])
+        #expect(differences.map(\.recorded.micros) == [1_250_000, 750_000])
+        #expect(differences.map(\.counted) == Array(repeating: Amount(micros: 1_000_000, unit: usd), count: 2))
+        #expect(differences.map(\.isSettled) == [true, false])
+        #expect(differences.allSatisfy { $0.attempt == 1 && $0.account == .default })
+    }
+
+    @Test func `the records of endpoints without a recorded cost are not compared by it`() async throws {
+        let world = try await world([.task(1, state: .succeeded, remoteID: "r-1")])
+        play(world, [try priced("r-1", 5, at: start)])
+        #expect(try await run(world).agrees)
+    }
+
     // MARK: The schedule
 
     @Test func `the daemon compares as often as the settings say, over restarts`() async throws {
