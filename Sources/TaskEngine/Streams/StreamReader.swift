@@ -49,8 +49,9 @@ struct StreamReader {
     /// Whether it has read everything before the latest change.
     private var isIdle: Bool { pending.isEmpty && !mustSearchRing && !mustReadTable }
 
-    /// Adds a line that the filter selects.
+    /// Adds a line that the filter selects. One that was read from the table before it was published is not new.
     mutating func note(_ sequence: Int64) {
+        guard sequence > position else { return }
         if pending.count < Self.maxPending, !mustSearchRing { pending.append(sequence) } else { mustSearchRing = true }
     }
 
