@@ -42,7 +42,7 @@ extension SimulationDriver {
             if world.passRandom.happens(60) { await act(.recordFates, &group) }
         }
         if world.reconciles, daemon != nil, !isReconciling, world.reconcileRandom.happens(60) {
-            await act(.reconcile(adopts: world.adopts && world.reconcileRandom.happens(600)), &group)
+            await act(.reconcile(adopts: world.reconcileRandom.happens(600)), &group)
         }
         if clients.agent != nil, daemon != nil, world.agentRandom.happens(150),
             let call = clients.agent?.nextCall(random: world.agentRandom)
@@ -150,12 +150,9 @@ extension SimulationDriver {
         try await endRival()
         world.endFaults()
         try await daemon?.reload(world.catalog)
-        if world.money.isOn, let sqlite {
-            let store = TaskStore(sqlite)
-            for budget in world.money.budgets {
-                _ = try await store.setLimit(of: budget.name, to: nil, at: world.clock.now())
-            }
+        if world.money.isOn {
             world.money.raise(at: world.clock.steady)
+            limitsToReset = world.money.budgets.map(\.name)
             try await daemon?.reloadBudgets()
         }
         faultsEndedAt = world.clock.steady
@@ -335,7 +332,7 @@ extension SimulationDriver {
     func nextAction() throws -> Action?? {
         guard daemon != nil else { return nil }
         // Hurried histories poll ten times as often, and a sweep takes many small steps.
-        if steps > (world.isHurried || !world.retention.isOff || world.notifies ? 40_000 : 8_000)
+        if steps > (world.isHurried || !world.retention.isOff || world.notifies ? 40_000 : 20_000)
             || world.clock.steady - (faultsEndedAt ?? 0) > 2 * 86_400_000
         {
             let open = audit.tasks.filter { !$0.hasEnded }.map {
@@ -349,6 +346,7 @@ extension SimulationDriver {
         let isQuiet = !world.scheduler.waiting.contains {
             $0.taskName.hasPrefix("person") || $0.taskName.hasPrefix("submit")
         }
+        if isQuiet, let budget = limitsToReset.popLast() { return .setLimit(budget, nil) }
         if isQuiet, let endpoint = toResume.popLast() { return .resume(endpoint) }
         if let action = submission() { return action }
         if let attempt = clients.passedTry(random: world.passRandom) { return .pass(attempt) }
@@ -387,7 +385,7 @@ extension SimulationDriver {
                     hasReconciled = true
                     // Every record is listed by then.
                     advance(Int(ProviderTruth.listedWithin.wholeMilliseconds))
-                    return .reconcile(adopts: world.adopts && world.reconcileRandom.happens(500))
+                    return .reconcile(adopts: world.reconcileRandom.happens(500))
                 }
                 return lastRetentionAction()
             }

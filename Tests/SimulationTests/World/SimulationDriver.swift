@@ -60,6 +60,8 @@ final class SimulationDriver {
     var hasReconciled = false
     /// The endpoints to resume after the faults.
     var toResume: [String] = []
+    /// The budgets whose limit a person has to reset after the faults.
+    var limitsToReset: [String] = []
     /// A copy that a person has made.
     var copy: Disk.Copy?
     /// The restored copy, if any.

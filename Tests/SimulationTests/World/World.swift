@@ -27,9 +27,6 @@ final class World: Sendable {
     let reconcileRandom: SharedRandom
     /// Whether a person does that; in one history of sixteen.
     let reconciles: Bool
-    /// Whether that person tracks what no task has. Only with mutants: elsewhere the audit does not accept yet that a record is
-    /// tracked as another endpoint of its service, or by another account of its user.
-    let adopts: Bool
     /// What the comparisons have shown.
     let comparisons = Comparisons()
     /// Prices and budgets.
@@ -131,7 +128,6 @@ final class World: Sendable {
         agentRandom = SharedRandom(seed: seed ^ 0x510e_527f_ade6_82d1)
         reconcileRandom = SharedRandom(seed: seed ^ 0x1f83_d9ab_fb41_bd6b)
         self.reconciles = reconciles ?? (seed % 16 == 9)
-        adopts = reconciles ?? false
         state = Mutex(
             State(
                 faults: FaultPlan(random: random), unknownCommits: seed % 5 == 2 ? 60 : 0,
