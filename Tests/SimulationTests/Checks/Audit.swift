@@ -1,4 +1,5 @@
 import ProviderCatalog
+import TaskEngine
 import TaskModel
 import TaskStore
 import VerbatimJSON
@@ -46,7 +47,8 @@ final class Audit {
     var gone: [String: String] = [:]
     /// The tasks whose keys were removed after their time.
     var forgotten: Set<String> = []
-    var notifications = NotificationAudit()
+    /// By destination.
+    private var notifications: [DestinationName: NotificationAudit] = [:]
     private var following = FollowerAudit()
     var money = MoneyMemory()
     /// When every account worked after the faults, in steady time; nil before that.
@@ -142,23 +144,42 @@ final class Audit {
     }
 
     private func checkNotifications(_ events: [DiskView.EventLine]) throws {
+        for destination in world.destinations {
+            let isOfPrograms = destination.name == .callbacks
+            try check(
+                &notifications[destination.name, default: NotificationAudit(types: destination.types)], of: destination,
+                by: isOfPrograms ? world.callbackReceiver : world.receiver,
+                // Every program of such a history wants callbacks.
+                events.filter { event in !isOfPrograms || programs.contains(event.task) })
+        }
+    }
+
+    /// The tasks of programs that use the gateway.
+    private var programs: Set<String> { Set(tasks.filter { $0.program != nil }.map(\.id)) }
+
+    private func check(
+        _ audit: inout NotificationAudit, of destination: Destination, by receiver: SimulatedReceiver,
+        _ events: [DiskView.EventLine]
+    ) throws {
         // Nothing is sent about a file that is fetched after the details of its task were removed.
         let stubs = Set(tasks.filter(\.isStub).map(\.id))
-        notifications.note(events.filter { !stubs.contains($0.task) })
-        let stored = try view.notifications()
+        audit.note(events.filter { !stubs.contains($0.task) })
+        let stored = try view.notifications(to: destination)
         let detailed = tasks.filter { $0.removedParts & RemovedDetails.Parts.request.rawValue == 0 }
-        notifications.note(place: stored.place, dead: stored.dead, detailed: Set(detailed.map(\.id)))
-        try notifications.check(world.receiver, exempt: deleted)
+        audit.note(place: stored.place, dead: stored.dead, detailed: Set(detailed.map(\.id)))
+        try audit.check(receiver, exempt: deleted)
         let logged = Set(tasks.filter { $0.removedParts & RemovedDetails.Parts.events.rawValue == 0 }.map(\.id))
         // A line may follow the removal of those before it.
-        let lost = notifications.undelivered(exempt: deleted.union(logged)) { (try? view.hasLine($0)) == false }
+        let lost = audit.undelivered(exempt: deleted.union(logged)) { (try? view.hasLine($0)) == false }
         if let words = lost {
             throw Violation(.removalIsSafe, "\(words), and the log of the task was removed")
         }
     }
 
-    /// An event that no receiver has got, in words; nil if there is none.
-    var undelivered: String? { world.notifies ? notifications.undelivered(exempt: deleted) : nil }
+    /// An event that its receiver has not got, in words; nil if there is none.
+    var undelivered: String? {
+        notifications.values.lazy.compactMap { $0.undelivered(exempt: self.deleted) }.first
+    }
 
     // MARK: Late replies and records
 

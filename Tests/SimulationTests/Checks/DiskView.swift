@@ -1,5 +1,6 @@
 import GRDB
 import SQLiteRaw
+import TaskEngine
 import TaskModel
 
 /// Reads the database without the store under test.
@@ -191,14 +192,18 @@ struct DiskView {
         }
     }
 
-    /// The place of the only destination of notifications, and its dead letters.
-    func notifications() throws -> (place: Int64?, dead: Set<Int64>) {
-        try queue.unsafeRead { db in
+    /// The place of a destination of notifications, and its dead letters.
+    func notifications(to destination: Destination) throws -> (place: Int64?, dead: Set<Int64>) {
+        let name: StatementArguments = [destination.name.text]
+        return try queue.unsafeRead { db in
             (
-                try Int64.fetchOne(db.cachedStatement(sql: "SELECT cursor FROM destination")),
+                try Int64.fetchOne(
+                    db.cachedStatement(sql: "SELECT cursor FROM destination WHERE name = ?"), arguments: name),
                 Set(
                     try Int64.fetchAll(
-                        db.cachedStatement(sql: "SELECT sequence FROM delivery WHERE is_dead = 1")))
+                        db.cachedStatement(
+                            sql: "SELECT sequence FROM delivery WHERE destination = ? AND is_dead = 1"),
+                        arguments: name))
             )
         }
     }

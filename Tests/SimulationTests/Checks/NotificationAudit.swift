@@ -1,8 +1,11 @@
+import TaskEngine
 import TaskModel
 import TaskStore
 
-/// Compares what the receiver of notifications has got with the log.
+/// Compares what the receiver of a destination has got with the log.
 struct NotificationAudit {
+    /// The types of events that it gets.
+    let types: Set<NotificationType>
     private struct Event {
         let sequence: Int64
         let task: String
@@ -20,6 +23,8 @@ struct NotificationAudit {
     /// Those that went with the details of their tasks.
     private var retired: Set<Int64> = []
 
+    init(types: Set<NotificationType>) { self.types = types }
+
     mutating func note(_ lines: [DiskView.EventLine]) {
         for line in lines {
             guard let to = TaskState(rawValue: line.to) else { continue }
@@ -27,7 +32,9 @@ struct NotificationAudit {
                 at: Timestamp(milliseconds: line.at), kind: line.kind,
                 from: line.from.flatMap(TaskState.init(rawValue:)),
                 to: to)
-            if NotificationType(entry) != nil { events.append(Event(sequence: line.sequence, task: line.task)) }
+            if NotificationType(entry).map(types.contains) ?? false {
+                events.append(Event(sequence: line.sequence, task: line.task))
+            }
         }
     }
 

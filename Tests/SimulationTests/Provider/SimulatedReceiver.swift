@@ -37,12 +37,12 @@ struct SimulatedSender: NotificationSender {
     func send(
         _ notification: TaskNotification, to destination: Destination, at now: Timestamp
     ) async -> DeliveryQueue.Outcome {
-        let receiver = world.receiver
+        let receiver = destination.name == .callbacks ? world.callbackReceiver : world.receiver
         guard let sequence = notification.id.split(separator: "-").last.flatMap({ Int64($0) }) else { return .notSent }
         await world.scheduler.park("notify \(sequence)")
         if isDead() {
             // The request was in the network when the daemon was killed.
-            if receiver.random.happens(400) { await take(sequence) }
+            if receiver.random.happens(400) { await take(sequence, by: receiver) }
             return .notSent
         }
         world.touch()
@@ -57,7 +57,7 @@ struct SimulatedSender: NotificationSender {
             await pause(15_000)
             return failed("no answer")
         case 4:
-            await take(sequence)
+            await take(sequence, by: receiver)
             return failed("the answer is lost")
         case 5 where receiver.random.happens(600):
             receiver.refuse(sequence)
@@ -67,15 +67,15 @@ struct SimulatedSender: NotificationSender {
         default: break
         }
         if isDead() { return .notSent }
-        await take(sequence)
+        await take(sequence, by: receiver)
         // It was taken, and the daemon does not know yet.
         await world.scheduler.park("notified \(sequence)")
         return isDead() ? .notSent : .delivered
     }
 
-    private func take(_ sequence: Int64) async {
+    private func take(_ sequence: Int64, by receiver: SimulatedReceiver) async {
         world.note("notification \(sequence) is taken")
-        world.receiver.take(sequence)
+        receiver.take(sequence)
         world.touch()
     }
 

@@ -25,7 +25,7 @@ struct Clients: Sendable {
     /// The request of a task.
     func request(of row: DiskView.TaskLine) -> JSONObject? {
         if row.agent != nil { return agent?.submission.request }
-        return row.program.flatMap { program in passed.first { $0.submission.program == program }?.submission.request }
+        return row.program.flatMap { program in passed.first { $0.submission.program == program }?.request }
             ?? request(ofIntent: row.intent)
     }
 }

@@ -8,6 +8,8 @@ import VerbatimJSON
 struct PassedIntent: Sendable {
     let number: Int
     let submission: GatewaySubmission
+    /// What the provider gets of it: everything but the callback address.
+    let request: JSONObject
     var isAsking = false
     /// The number of tries that may have been stored, and whose replies were lost.
     var lost = 0
@@ -36,15 +38,19 @@ struct PassedIntent: Sendable {
         var counts: Bool { self != .parallel }
     }
 
-    private init(number: Int, kind: Kind, endpoint: EndpointName, mark: UInt8) {
+    private init(number: Int, kind: Kind, endpoint: EndpointName, mark: UInt8, callsBack: Bool) {
         self.number = number
-        submission = GatewaySubmission(
-            endpoint: endpoint, request: JSONObject([("prompt", "what a program asks for")]),
-            program: kind.rawValue, contentKey: [UInt8](repeating: mark, count: 32))
+        request = JSONObject([("prompt", "what a program asks for")])
+        var submission = GatewaySubmission(
+            endpoint: endpoint, request: request, program: kind.rawValue,
+            contentKey: [UInt8](repeating: mark, count: 32))
+        if callsBack { submission.request["callback_url"] = "http://127.0.0.1:9/ended" }
+        submission.deliversCallback = callsBack
+        self.submission = submission
     }
 
     /// Draws the intents of a history: equal ones of programs of each kind.
-    static func all(random: SharedRandom) -> [PassedIntent] {
+    static func all(random: SharedRandom, callsBack: Bool) -> [PassedIntent] {
         guard let endpoint = random.pick(["image/make", "song/audios"]).flatMap({ EndpointName($0) }) else { return [] }
         let counts: [Kind: Int] = [
             .parallel: random.integer(in: 1...4), .counting: random.integer(in: 0...2),
@@ -54,7 +60,9 @@ struct PassedIntent: Sendable {
         for (place, kind) in Kind.allCases.enumerated() {
             for _ in 0..<(counts[kind] ?? 0) {
                 intents.append(
-                    PassedIntent(number: intents.count, kind: kind, endpoint: endpoint, mark: UInt8(place + 1)))
+                    PassedIntent(
+                        number: intents.count, kind: kind, endpoint: endpoint, mark: UInt8(place + 1),
+                        callsBack: callsBack))
             }
         }
         return intents

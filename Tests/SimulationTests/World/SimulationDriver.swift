@@ -98,7 +98,7 @@ final class SimulationDriver {
         clients = Clients(intents: intents)
         // In histories without retention, since what a retry finds goes with the details of its task.
         if seed % 4 == 3 || mutant?.needsPrograms ?? false, world.retention.isOff {
-            clients.passed = PassedIntent.all(random: world.passRandom)
+            clients.passed = PassedIntent.all(random: world.passRandom, callsBack: world.callsBack)
         }
         if mutant?.needsAgent ?? (seed % 8 == 1), world.retention.isOff {
             clients.agent = Agent(random: world.agentRandom)

@@ -61,6 +61,10 @@ final class World: Sendable {
     let follower: Follower?
     /// Whether a destination is notified; in one history of five.
     let notifies: Bool
+    /// Whether programs that use the gateway want callbacks; in a third of those histories.
+    let callsBack: Bool
+    /// The receiver of these callbacks.
+    let callbackReceiver: SimulatedReceiver
     /// Has its own random generator, so that it does not change other histories.
     let receiver: SimulatedReceiver
     private let state: Mutex<State>
@@ -122,6 +126,8 @@ final class World: Sendable {
         fetchesFiles = seed % 6 == 4 || seed % 12 == 9
         downloadRandom = SharedRandom(seed: seed ^ 0x632b_e59b_d9b4_e019)
         self.notifies = notifies ?? (seed % 5 == 3)
+        callsBack = self.notifies && seed % 3 == 1
+        callbackReceiver = SimulatedReceiver(random: SharedRandom(seed: seed ^ 0x9b05_688c_2b3e_6c1f))
         receiver = SimulatedReceiver(random: SharedRandom(seed: seed ^ 0x1656_67c5_27d4_eb2f))
         reloadRandom = SharedRandom(seed: seed ^ 0x7f4a_7c15_9e37_79b9)
         passRandom = SharedRandom(seed: seed ^ 0x3c6e_f372_fe94_f82b)
@@ -163,7 +169,7 @@ final class World: Sendable {
         guard notifies, let name = DestinationName("receiver") else { return [] }
         var destination = Destination(name: name, target: .url("https://receiver.example"))
         destination.types = Set(NotificationType.allCases)
-        return [destination]
+        return [destination] + (callsBack ? [.callbacks] : [])
     }
 
     /// The current fault probabilities.
