@@ -9,13 +9,16 @@ scripts/install-dependencies.sh
 swift build --build-tests --explicit-target-dependency-import-check error
 if (($#)); then exec swift test --skip-build "$@"; fi
 
+# Without colours, so that the lines below can be found.
+export NO_COLOR=1
+
 # Run without `swift test`, of which only one may run at a time.
-tests=("$(swift build --show-bin-path)/polluxPackageTests.xctest" --testing-library swift-testing)
-output=$(mktemp) simulated=$(mktemp) all=$(mktemp)
-simulation=
+tests=("$(swift build --show-bin-path)/polluxPackageTests.xctest" --testing-library swift-testing --no-parallel)
+place=$(mktemp -d)
+pids=()
 stop() {
-  [[ -z $simulation ]] || kill "$simulation" 2>/dev/null || true
-  rm -f "$output" "$simulated" "$all"
+  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+  rm -rf "$place"
 }
 trap stop EXIT
 trap 'exit 130' INT TERM
@@ -24,28 +27,28 @@ trap 'exit 130' INT TERM
 tell_failure() {
   echo
   echo "What failed:"
-  grep -aE '^✘|error:' "$1" | cut -c1-1000 || tail -n 20 "$1"
+  grep -aE '✘|error:' "$1" | cut -c1-1000 || tail -n 20 "$1"
   exit 1
 }
-run() {
-  local began=$SECONDS
-  "${tests[@]}" --no-parallel "$@" 2>&1 | tee "$output" || tell_failure "$output"
-  cat "$output" >>"$all"
-  echo "That took $((SECONDS - began)) s."
-}
 
-# The simulation knows no real time, so it takes only the processor time that the other tests leave.
-nice -n 19 "${tests[@]}" --filter SimulationTests >"$simulated" 2>&1 &
-simulation=$!
-# Tests with real sockets and real time-outs take turns: eight hundred at once starve each other on two cores, and what is
-# answered within seconds otherwise then takes forty.
-run --skip 'EndToEndTests|SimulationTests'
-run --filter EndToEndTests
-if wait "$simulation"; then passed=1; else passed=0; fi
-simulation=
-cat "$simulated"
-((passed)) || tell_failure "$simulated"
+# Three processes, in each of which the tests take turns: eight hundred with real sockets and real time-outs at once starve
+# each other on two cores. The end-to-end tests mostly wait. The simulation knows no real time, so it takes only the processor
+# time that the others leave.
+nice -n 19 "${tests[@]}" --filter SimulationTests >"$place/simulation" 2>&1 &
+pids+=($!)
+"${tests[@]}" --filter EndToEndTests >"$place/end-to-end" 2>&1 &
+pids+=($!)
+"${tests[@]}" --skip 'EndToEndTests|SimulationTests' 2>&1 | tee "$place/unit" || tell_failure "$place/unit"
+echo "The unit tests took $SECONDS s. The end-to-end tests and the simulation go on."
+for name in end-to-end simulation; do
+  pid=${pids[-1]}
+  unset 'pids[-1]'
+  if wait "$pid"; then passed=1; else passed=0; fi
+  cat "$place/$name"
+  ((passed)) || tell_failure "$place/$name"
+done
+pids=()
 
 echo "The slowest tests, in seconds:"
-cat "$all" "$simulated" | sed -nE 's/^✔ Test (.*) passed after ([0-9.]+) seconds.*/\2 \1/p' \
+cat "$place"/* | sed -nE 's/^✔ Test (.*) passed after ([0-9.]+) seconds.*/\2 \1/p' \
   | grep -av 'case passing' | sort -rn | sed -n 1,30p | cut -c1-150

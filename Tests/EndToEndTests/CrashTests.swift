@@ -60,7 +60,8 @@ extension EndToEnd {
         }
 
         @Test func `a request that was never sent is resubmitted by the policy`() async throws {
-            try await withWorld(environment: ["POLLUX_TEST_ABSENT_SPAN_SECONDS": "1"]) { world in
+            let environment = ["POLLUX_TEST_ABSENT_SPAN_SECONDS": "1", "POLLUX_TEST_STEADY_SPAN_SECONDS": "1"]
+            try await withWorld(environment: environment) { world in
                 // An undocumented list is trusted once it shows something.
                 try await world.daemon.start()
                 let other = try await submit(world, ["idempotency_key": "another"])

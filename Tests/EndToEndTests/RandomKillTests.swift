@@ -13,7 +13,8 @@ extension EndToEnd {
             let seed = variables["POLLUX_CRASH_SEED"].flatMap { UInt64($0) } ?? .random(in: 0...99_999)
             print("Random kills: \(kills), seed \(seed)")
             let environment = [
-                "POLLUX_TEST_ABSENT_SPAN_SECONDS": "3", "POLLUX_SUBMISSION_ON_UNCERTAIN": "resubmit_if_absent",
+                "POLLUX_TEST_ABSENT_SPAN_SECONDS": "3", "POLLUX_TEST_STEADY_SPAN_SECONDS": "1",
+                "POLLUX_SUBMISSION_ON_UNCERTAIN": "resubmit_if_absent",
             ]
             try await withWorld(faults: StormTests.faults, seed: seed, environment: environment) { world in
                 try await world.daemon.start()

@@ -35,7 +35,8 @@ extension EndToEnd {
             print("Storm: \(storm.testDescription)")
             // Longer than a killed daemon's request can block the sandbox.
             let environment = [
-                "POLLUX_TEST_ABSENT_SPAN_SECONDS": "10", "POLLUX_SUBMISSION_ON_UNCERTAIN": "resubmit_if_absent",
+                "POLLUX_TEST_ABSENT_SPAN_SECONDS": "10", "POLLUX_TEST_STEADY_SPAN_SECONDS": "1",
+                "POLLUX_SUBMISSION_ON_UNCERTAIN": "resubmit_if_absent",
             ]
             try await withWorld(faults: Self.faults, seed: storm.seed, environment: environment) { world in
                 try await world.daemon.start()
