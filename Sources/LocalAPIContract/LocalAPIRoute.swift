@@ -40,6 +40,7 @@ package enum LocalAPIRoute: String, Sendable, CaseIterable {
     case gateway = "/v1/gateway"
     case gatewayTokens = "/v1/gateway/tokens"
     case gatewayTokenRemoval = "/v1/gateway/tokens/{name}/remove"
+    case dashboardLogins = "/v1/dashboard/logins"
     case metrics = "/metrics"
     case health = "/healthz"
     case readiness = "/readyz"

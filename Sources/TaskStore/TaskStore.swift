@@ -76,8 +76,9 @@ extension TaskStore {
     func commit<Value: Sendable>(
         _ call: StoreCall, _ body: @escaping @Sendable (inout ChangeSet) throws -> Value
     ) async throws(TaskStoreError) -> Value {
+        let source = ActionSource.current
         let committed = try await driver.write(for: call) { [holder] transaction in
-            var changes = ChangeSet(transaction, holder: holder)
+            var changes = ChangeSet(transaction, holder: holder, source: source?.name)
             let value = try body(&changes)
             try changes.finish()
             return Committed(value: value, changes: changes.committed, isLogged: changes.isLogged)
@@ -85,6 +86,7 @@ extension TaskStore {
             log.enqueue($0.changes)
         }
         if committed.isLogged {
+            source?.noteLogged()
             log.deliver()
             log.wake()
         }
