@@ -303,6 +303,13 @@ let package = Package(
                 "UpstreamHTTP", "VerbatimJSON", hummingbird, httpTypes, nioCore, nioPosix, logging, serviceLifecycle,
             ]),
         .testTarget(
+            name: "DashboardTests",
+            dependencies: [
+                "Dashboard", "DashboardPage", "HTTPServing", "HTTPTesting", "LocalAPI", "ProviderCatalog", "TaskEngine",
+                "TaskModel", "TaskStore", "TaskTesting", "VerbatimJSON", hummingbird, httpTypes, nioCore, nioPosix,
+                logging, serviceLifecycle,
+            ]),
+        .testTarget(
             name: "NotificationSendingTests",
             dependencies: [
                 "NotificationSending", "HTTPTesting", "ProviderCatalog", "TaskEngine", "TaskModel", "TaskStore", "Text",
@@ -327,8 +334,8 @@ let package = Package(
         .testTarget(
             name: "DaemonTests",
             dependencies: [
-                "Artefacts", "Daemon", "Gateway", "ProviderCatalog", "TaskEngine", "TaskModel", "TaskStore",
-                "TaskTesting", "UpstreamHTTP", "VerbatimJSON", logging,
+                "Artefacts", "Daemon", "Dashboard", "Gateway", "LocalAPI", "ProviderCatalog", "TaskEngine", "TaskModel",
+                "TaskStore", "TaskTesting", "UpstreamHTTP", "VerbatimJSON", logging,
             ]),
         .testTarget(
             name: "SandboxTests",

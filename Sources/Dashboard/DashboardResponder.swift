@@ -5,6 +5,7 @@ import LocalAPI
 import LocalAPIContract
 import NIOCore
 import TaskEngine
+import TaskModel
 import TaskStore
 
 /// DashboardResponder answers every request to the dashboard: by the page's routes, or by the local API for a session.
@@ -53,7 +54,7 @@ struct DashboardResponder: HTTPResponder {
         }
         let source = ActionSource("dashboard")
         let response = try await actions.run(
-            by: source, method: request.method.rawValue, path: request.uri.path,
+            by: source, method: request.method.rawValue, path: request.uri.path, task: request.task,
             isDone: { $0.status.kind == .successful }
         ) {
             try await local.respond(to: request, context: context)
@@ -101,6 +102,14 @@ struct DashboardResponder: HTTPResponder {
             try await ActionSource.$current.withValue(source) { try await body.write(writer) }
         }
         return response
+    }
+}
+
+extension Request {
+    /// The task that the path names by its whole id.
+    fileprivate var task: TaskID? {
+        let segments = uri.path.split(separator: "/")
+        return segments.count > 2 && segments[1] == "tasks" ? TaskID(String(segments[2])) : nil
     }
 }
 

@@ -187,7 +187,7 @@ package struct TaskEngine: Sendable {
             store: store, policy: settings.view(\.retention), hold: hold, startCheck: admission.startCheck,
             storage: storage, feed: feed, wakes: wakes, time: time, logger: logger)
 
-        actions = ActionLog(store: store, storage: storage, time: time)
+        actions = ActionLog(store: store, storage: storage, time: time, logger: logger)
         money = MoneyService(store: store, storage: storage, wakes: wakes, time: time)
 
         // The loops.

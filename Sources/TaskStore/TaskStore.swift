@@ -98,6 +98,19 @@ extension TaskStore {
         try await commit(.write("log")) { $0.append(event) }
     }
 
+    /// Appends a line that changes no state: about the task if it exists and has a log, else about the daemon.
+    package func log(_ event: DaemonEvent, about task: TaskID) async throws(TaskStoreError) {
+        try await commit(.write("log")) { changes in
+            guard let row = try changes.transaction.tasks([task]).first, !row.task.lacks(.events) else {
+                return changes.append(event)
+            }
+            let state = row.task.state
+            changes.append(
+                TaskLogEntry(at: event.at, kind: event.kind, from: state, to: state, detail: event.detail),
+                of: row.key, about: row.task)
+        }
+    }
+
     /// Writes data that changes no task and has no line in the log.
     func write<Value: Sendable>(
         _ verb: String, _ body: @escaping @Sendable (any StoreTransaction) throws -> Value
