@@ -12,7 +12,8 @@ extension LocalAPIRoute {
             .backup, .doctor, .reload, .prune, .reconcile, .pin, .unpin, .delete, .fetchResults, .replay,
             .testDestination, .gatewayTokens, .gatewayTokenRemoval, .dashboardLogins:
             [.post]
-        case .artefact, .task, .events, .stream, .endpoints, .endpoint, .status, .metrics, .health, .readiness,
+        case .artefact, .task, .taskCount, .labels, .events, .stream, .endpoints, .endpoint, .status, .metrics, .health,
+            .readiness,
             .description, .notifications, .deadLetters, .gateway, .spend, .budgets:
             [.get]
         }
