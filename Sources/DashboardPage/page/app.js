@@ -176,10 +176,10 @@ addEventListener("keydown", (event) => {
 });
 
 function help() {
-  const off = h("input", { id: "keys-off", type: "checkbox", checked: !keysOff(), on: { change: () => localStorage.setItem("pollux-keys", off.checked ? "on" : "off") } });
+  const off = h("input", { type: "checkbox", checked: !keysOff(), on: { change: () => localStorage.setItem("pollux-keys", off.checked ? "on" : "off") } });
   const rows = [...screens.map(([, text, key]) => [`g ${key}`, text]), ["/", "Filter"], ["c", "New task"], ["j k", "Next and previous task in the table"], ["x", "Select the task"], ["Enter", "Open the task"], ["← →", "Previous and next result"], ["?", "This list"]];
   ask({ title: "Keys", body: [h("dl", { class: "keys" }, rows.map(([keys, text]) => [h("dt", {}, keys.split(" ").map((key) => h("kbd", {}, key))), h("dd", {}, text)])),
-    h("p", { class: "row" }, off, h("label", { for: "keys-off" }, "Keys without Ctrl or Alt work"))], buttons: [{ label: "Close", value: true, first: true }] });
+    h("label", { class: "row" }, off, "Keys without Ctrl or Alt work")], buttons: [{ label: "Close", value: true, first: true }] });
 }
 
 // --- Start -----------------------------------------------------------------------------------------------------------------

@@ -226,7 +226,7 @@ export function redrawList(parent, entries) {
   const children = entries.map(({ key, shown, make }) => {
     const text = JSON.stringify(shown);
     const old = known.get(key);
-    return old?.shown === text ? old : Object.assign(make(), { key, shown: text });
+    return old && old.shown === text ? old : Object.assign(make(), { key, shown: text });
   });
   if (children.length === before.length && children.every((child, place) => child === before[place])) return;
   parent.replaceChildren(...children);

@@ -27,7 +27,7 @@ class Tasks extends Screen {
     this.rows = h("tbody");
     this.more = h("div", { class: "more" });
     this.table = h("table", { class: "tasks" },
-      h("thead", {}, h("tr", {}, canAct() && h("th", { class: "tick" }, this.box), h("th", { class: "c-state" }, "State"), h("th", {}, "Task"), h("th", { class: "c-endpoint" }, "Endpoint"),
+      h("thead", {}, h("tr", {}, canAct() && h("th", { class: "tick" }, h("label", {}, this.box)), h("th", { class: "c-state" }, "State"), h("th", {}, "Task"), h("th", { class: "c-endpoint" }, "Endpoint"),
         h("th", { class: "c-labels" }, "Labels"), h("th", { class: "c-time" }, "Created"), h("th", { class: "c-took" }, "Took"), h("th", { class: "c-id" }, "Id"))),
       this.rows);
     add(this, [
@@ -143,7 +143,7 @@ class Tasks extends Screen {
   row(task) {
     const why = task.error && (task.state === "failed") ? task.error.code : task.state === "queued" || task.state === "uncertain" ? task.waiting_for?.message : null;
     const row = h("tr", { "aria-selected": canAct() ? String(this.selected.has(task.id) || this.all) : undefined },
-      canAct() && h("td", { class: "tick" }, h("input", { type: "checkbox", checked: this.selected.has(task.id) || this.all, "aria-label": `Select ${summary(task).slice(0, 60)}`, on: { change: (event) => this.select(task, event.currentTarget.checked) } })),
+      canAct() && h("td", { class: "tick" }, h("label", {}, h("input", { type: "checkbox", checked: this.selected.has(task.id) || this.all, "aria-label": `Select ${summary(task).slice(0, 60)}`, on: { change: (event) => this.select(task, event.currentTarget.checked) } }))),
       h("td", { class: "c-state" }, stateBadge(task)),
       h("td", { class: "c-task" }, h("div", {}, taskLink(task), h("span", { class: "under" }, task.endpoint, " · ", time(task.created_at)),
         task.state === "running" && progress(task) ? h("span", { class: "inline-meter" }, progressBar(task), progress(task).text) : why && h("span", { class: "why", title: why }, why))),

@@ -251,7 +251,7 @@ class Notifications extends Screen {
   card(one) {
     const path = `/v1/notifications/${encodeURIComponent(one.name)}`;
     return h("article", { class: `card ${one.state === "open" ? "" : "bad"}` }, h("div", { class: "card-sign" }, icon("notifications")),
-      h("div", { class: "card-body" }, h("h3", {}, one.name, " ", badge(one.state)), h("p", { class: "mono" }, one.target),
+      h("div", { class: "card-body" }, h("h2", {}, one.name, " ", badge(one.state)), h("p", { class: "mono" }, one.target),
         dim(one.events.join(", "), "; ", one.endpoints === null ? "all endpoints" : one.endpoints.length ? one.endpoints.join(", ") : "only tasks that name it",
           Object.entries(one.labels).map(([key, value]) => `; ${key}=${value}`), "; ", one.signed ? "signed" : "not signed"),
         h("p", {}, `${number(one.waiting)} waiting · ${number(one.dead)} given up · ${number(one.behind)} log lines behind`, one.not_before && [" · next try ", time(one.not_before)]),
