@@ -1,5 +1,6 @@
 """The dashboard in Chromium; called by check-dashboard.sh."""
 
+import base64
 import contextlib
 import http.server
 import importlib.util
@@ -412,6 +413,44 @@ class Checks:
         page.keys(Keys.ESCAPE)
         assert page.focused().startswith("Open image"), page.focused()
 
+    def take_screenshots(self):
+        """The pictures of docs/dashboard.md."""
+        page = self.page
+        folder = ROOT / "docs" / "images"
+        folder.mkdir(exist_ok=True)
+
+        def shoot(name, height=860):
+            page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {"width": 1280, "height": height, "deviceScaleFactor": 1, "mobile": False})
+            time.sleep(1.5)
+            picture = page.driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "webp", "quality": 82})["data"]
+            (folder / f"dashboard-{name}.webp").write_bytes(base64.b64decode(picture))
+            page.narrow(False)
+
+        for prompt in ("Astronauts shuttle from space to volcano", "A glass whale above the city at dusk"):
+            self.world.submit("kling/videos", f"{prompt} [seconds=900]", "--label", "project=film")
+        self.world.submit("suno/audios", "Two guitars and a train, no words [seconds=700]", "--label", "project=app")
+        self.world.submit("veo/videos", "A coffee mug, the last take", "--label", "project=film")
+        self.world.submit("odd:pictures", "A market hall in the rain, lose this reply", "--label", "project=web")
+        page.go("#/now")
+        page.find("px-now .card.uncertain .settle")
+        wait("running", lambda: page.count("px-now .flight [role=progressbar]") == 3)
+        shoot("now", 1060)
+        page.go("#/tasks", "px-tasks tbody tr")
+        shoot("tasks", 620)
+        page.go("#/gallery?q=label:project=web", "px-gallery .tile")
+        shoot("gallery", 620)
+        task = self.world.ask("/v1/tasks?state=failed&endpoint=odd:pictures")["tasks"][0]["id"]
+        page.go(f"#/task/{task}", "px-task .timeline li")
+        shoot("task", 760)
+        page.media(prefers_color_scheme="dark")
+        page.go("#/endpoints/flux/images", "px-endpoints .plot")
+        shoot("endpoint", 800)
+        page.media(prefers_color_scheme="light")
+        for one in self.world.ask("/v1/tasks?state=running,queued&limit=100")["tasks"]:
+            self.world.run("cancel", one["id"], check=False)
+        for one in self.world.ask("/v1/tasks?state=uncertain")["tasks"]:
+            self.world.run("resolve", one["id"], "--give-up")
+
     def keep_digits(self):
         """Numbers of requests and records keep their digits: shown, copied and used again."""
         page = self.page
@@ -670,10 +709,10 @@ class Checks:
         except urllib.error.HTTPError as error:
             assert error.code == 401, error.code
 
-    def all(self):
+    def all(self, with_screenshots):
         for check in (
             self.log_in, self.follow_a_task, self.settle_an_uncertain_one, self.approve_over_budget, self.act_on_many, self.filter, self.look_at_results,
-            self.keep_digits, self.show_hostile_words, self.light, self.dark, self.narrow, self.use_the_keyboard, self.use_seven_tabs, self.only_look,
+            *([self.take_screenshots] if with_screenshots else []), self.keep_digits, self.show_hostile_words, self.light, self.dark, self.narrow, self.use_the_keyboard, self.use_seven_tabs, self.only_look,
             self.ask_nobody_else, self.resist_other_origins, self.survive_a_restart, self.end,
         ):
             began = time.monotonic()
@@ -687,7 +726,7 @@ def main():
         page = None
         try:
             page = Page(world)
-            Checks(world, page).all()
+            Checks(world, page).all("--screenshots" in sys.argv)
         except BaseException:
             if page:
                 kept = pathlib.Path(tempfile.gettempdir()) / "pollux-dashboard-failure.png"

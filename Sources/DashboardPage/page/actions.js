@@ -2,7 +2,7 @@
 
 import { ask, button, confirm, h, number, plural, say } from "./dom.js";
 import { listTasks } from "./model.js";
-import { canAct, get, post, Problem } from "./session.js";
+import { canAct, post } from "./session.js";
 
 const ended = new Set(["succeeded", "failed", "cancelled", "expired"]);
 
@@ -89,22 +89,6 @@ export async function* idsMatching(parameters, signal) {
     yield page.tasks;
     cursor = page.next_cursor;
   } while (cursor && !signal?.aborted);
-}
-
-/** How many tasks match: the daemon counts, as far as it does. */
-export async function countMatching(parameters, signal) {
-  const query = new URLSearchParams(parameters);
-  try {
-    return await get(`/v1/tasks/count?${query}`, signal);
-  } catch (error) {
-    if (!(error instanceof Problem) || ![400, 404, 405].includes(error.status)) throw error;
-  }
-  let count = 0;
-  for await (const tasks of idsMatching(parameters, signal)) {
-    count += tasks.length;
-    if (count >= 20000) return { count, complete: false };
-  }
-  return { count, complete: true };
 }
 
 /** Asks with the number, then acts on many, a few at a time, and says how far it is. `source` yields lists of tasks. */

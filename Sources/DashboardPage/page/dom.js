@@ -45,7 +45,7 @@ const paths = {
   endpoints: "M3 3h10v4H3zM3 9h10v4H3zM5.5 5h.01M5.5 11h.01",
   spend: "M3 13V8M8 13V3M13 13v-7",
   notifications: "M4 11V7a4 4 0 0 1 8 0v4l1 1.5H3zM7 14.5h2",
-  doctor: "M2.5 8h11M8 2.5v11",
+  doctor: "M8 2.5a5.5 5.5 0 1 0 .01 0zM8 5.5v5M5.5 8h5",
   queued: "M8 2.5a5.5 5.5 0 1 0 .01 0zM8 5v3.2l2 1.3",
   submitting: "M8 13V4M4.5 7.2 8 3.5l3.5 3.7",
   running: "M3 8a5 5 0 0 1 8.7-3.4M13 8a5 5 0 0 1-8.7 3.4M12 2v3H9M4 14v-3h3",

@@ -1,6 +1,7 @@
 // The language of filters, `state:failed endpoint:suno/audios label:project=x`: read, matched and suggested.
 
 import { fill, h, now } from "./dom.js";
+import { get } from "./session.js";
 
 export const states = ["queued", "submitting", "uncertain", "running", "succeeded", "failed", "cancelled", "expired"];
 
@@ -102,6 +103,22 @@ export function notice(tasks) {
   }
 }
 
+const asked = new Set();
+
+/** Learns names of labels, or the values of one, from the daemon: the page has seen only some. */
+async function learnLabels(word) {
+  const [, name, value] = word.match(/^label:"?([^=]*)(=?)/) ?? [];
+  const query = value ? `?name=${encodeURIComponent(name)}&limit=200` : "?limit=200";
+  if (name === undefined || asked.has(query)) return false;
+  asked.add(query);
+  const { texts } = await get(`/v1/labels${query}`);
+  for (const text of texts) {
+    const key = value ? name : text;
+    if (!seen.labels.has(key)) seen.labels.set(key, new Set());
+    if (value) seen.labels.get(key).add(text);
+  }
+  return texts.length > 0;
+}
 
 export function modelOf({ request }) {
   const found = request?.model ?? request?.input?.model ?? request?.model_name;
@@ -175,7 +192,9 @@ export function filterField({ label, value, placeholder, names, apply }) {
     }
   };
   const show = () => {
-    shown = suggestions(word().text, names).slice(0, 12);
+    const { text } = word();
+    learnLabels(text).then((more) => more && document.activeElement === input && show(), () => {});
+    shown = suggestions(text, names).slice(0, 12);
     if (!shown.length) return close();
     fill(list, shown.map((suggestion, index) => h("li", {
       id: `${listID}-${index}`, role: "option", "aria-selected": "false",
