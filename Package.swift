@@ -54,6 +54,8 @@ let package = Package(
     targets: [
         // Files of more than 10 KB, in C: as `.embedInCode` each costs seconds of every build.
         .target(name: "EmbeddedFiles"),
+        // The files of the dashboard's page, in C for the same reason.
+        .target(name: "DashboardPage", exclude: ["page"]),
         // Pure rooms: values and rules; no I/O, no clock, no dice.
         .target(name: "VerbatimJSON"),
         .target(name: "Text"),
@@ -78,8 +80,8 @@ let package = Package(
         .target(
             name: "HTTPServing",
             dependencies: [
-                "VerbatimJSON", hummingbird, hummingbirdCore, hummingbirdTLS, httpTypes, nioCore, nioHTTP1, nioSSL,
-                logging, serviceLifecycle,
+                "Text", "VerbatimJSON", hummingbird, hummingbirdCore, hummingbirdTLS, httpTypes, nioCore, nioHTTP1,
+                nioSSL, logging, serviceLifecycle,
             ]),
         // Settings of SQLite that Swift cannot make.
         .target(name: "SQLiteSettings", linkerSettings: [.linkedLibrary("sqlite3")]),
@@ -156,6 +158,15 @@ let package = Package(
                 serviceLifecycle,
             ],
             exclude: ["openapi.json"]),
+        // The page for people, and the local API for it.
+        .target(
+            name: "Dashboard",
+            dependencies: [
+                "ContentCoding", "DashboardPage", "HTTPServing", "LocalAPI", "LocalAPIContract", "ProviderCatalog",
+                "TaskEngine", "TaskModel", "TaskStore", "Text", "VerbatimJSON", crypto, hummingbird, hummingbirdCore,
+                httpTypes,
+                nioCore, logging, serviceLifecycle,
+            ]),
         .target(
             name: "CallbackAPI",
             dependencies: [
@@ -176,7 +187,7 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "AllocatorSettings", "Artefacts", "Gateway", "HTTPServing", "LocalAPI", "CallbackAPI",
+                "AllocatorSettings", "Artefacts", "Dashboard", "Gateway", "HTTPServing", "LocalAPI", "CallbackAPI",
                 "NotificationSending", "TaskEngine", "UpstreamHTTP",
                 "SQLiteDriver",
                 "TaskStore",
@@ -292,6 +303,13 @@ let package = Package(
                 "UpstreamHTTP", "VerbatimJSON", hummingbird, httpTypes, nioCore, nioPosix, logging, serviceLifecycle,
             ]),
         .testTarget(
+            name: "DashboardTests",
+            dependencies: [
+                "Dashboard", "DashboardPage", "HTTPServing", "HTTPTesting", "LocalAPI", "ProviderCatalog", "TaskEngine",
+                "TaskModel", "TaskStore", "TaskTesting", "VerbatimJSON", hummingbird, httpTypes, nioCore, nioPosix,
+                logging, serviceLifecycle,
+            ]),
+        .testTarget(
             name: "NotificationSendingTests",
             dependencies: [
                 "NotificationSending", "HTTPTesting", "ProviderCatalog", "TaskEngine", "TaskModel", "TaskStore", "Text",
@@ -316,8 +334,8 @@ let package = Package(
         .testTarget(
             name: "DaemonTests",
             dependencies: [
-                "Artefacts", "Daemon", "Gateway", "ProviderCatalog", "TaskEngine", "TaskModel", "TaskStore",
-                "TaskTesting", "UpstreamHTTP", "VerbatimJSON", logging,
+                "Artefacts", "Daemon", "Dashboard", "Gateway", "LocalAPI", "ProviderCatalog", "TaskEngine", "TaskModel",
+                "TaskStore", "TaskTesting", "UpstreamHTTP", "VerbatimJSON", logging,
             ]),
         .testTarget(
             name: "SandboxTests",
@@ -345,5 +363,8 @@ if Context.environment["POLLUX_FUZZER"] != nil {
         .executableTarget(name: "fuzzer", dependencies: ["FuzzTargets"], path: "Tests/Fuzzer"))
 }
 
-let inC = ["AllocatorSettings", "CZlib", "DiskFaults", "EmbeddedFiles", "FileTimes", "SQLiteSettings", "SpawnSettings"]
+let inC = [
+    "AllocatorSettings", "CZlib", "DashboardPage", "DiskFaults", "EmbeddedFiles", "FileTimes", "SQLiteSettings",
+    "SpawnSettings",
+]
 for target in package.targets where !inC.contains(target.name) { target.swiftSettings = strict }

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Follows the stream of events in Chromium and with `curl -N` while the daemon is killed and started again N times. Both must have
-# every event of the log, in order and once. Needs the built binary, python3, curl, Debian's packages chromium and chromium-driver
-# and, once, network for pip.
+# every event of the log, in order and once. Needs the built binary and, once, network for Debian's packages and pip.
 #   scripts/check-stream-browser.sh         3 kills, half a minute
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,13 +9,9 @@ kills=${1:-3}
 [[ $kills =~ ^[1-9][0-9]*$ ]] || { echo "usage: scripts/check-stream-browser.sh [number of kills]" >&2; exit 64; }
 pollux=${POLLUX_BIN:-$PWD/.build/debug/pollux}
 [[ -x $pollux ]] || { echo "$pollux is missing: run swift build first." >&2; exit 1; }
-for name in chromium chromedriver; do
-    command -v "$name" >/dev/null || { echo "$name is missing: apt-get install chromium chromium-driver" >&2; exit 1; }
-done
+scripts/install-dependencies.sh --browser
+scripts/install-test-clients.sh --browser
 venv=.build/browser-venv
-[[ -x $venv/bin/python ]] || python3 -m venv "$venv"
-"$venv/bin/python" -c 'import selenium' 2>/dev/null \
-    || timeout 300 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check 'selenium>=4.20,<5'
 
 place=$(mktemp -d "${TMPDIR:-/tmp}/pollux-browser.XXXXXX")
 pids=()

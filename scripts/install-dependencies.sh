@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what Pollux needs to be built and tested, from Debian's packages. Does nothing where everything is there.
 # Swift itself is not in Debian; if it is missing, this says where to get it and stops.
+#   scripts/install-dependencies.sh --browser     also Chromium and a typeface, for the checks that need them
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,6 +10,7 @@ needed_swift=6.3
 # SQLite for GRDB; the C library and linker's files that Swift links against; git for the packages; curl for trying
 # the socket; Python for its client, the test clients of the sandbox and JSON in scripts; mypy for the types of the client.
 packages=(binutils ca-certificates curl g++ git libc6-dev libsqlite3-dev mypy pkg-config python3 python3-venv tzdata zlib1g-dev)
+[[ ${1:-} != --browser ]] || packages+=(chromium chromium-driver fonts-inter)
 
 missing=()
 for package in "${packages[@]}"; do

@@ -3,6 +3,7 @@
 # gets lost, a `kill -9` half-way, the results on disk, the webhooks that arrived, the provider's own Python client whose
 # reply is lost, and the provider's own ledger at the end. Everything happens in a directory that is thrown away, but for a
 # Python environment in .build; no account, no credits.
+#   scripts/run-demo.sh --open     leaves the daemon running at the end, and prints an address of its dashboard
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -169,3 +170,9 @@ colour, verdict = (green, "each paid once, none lost") if fine else (red, "NOT a
 print(f'\n  {asked} asked for, {ledger["billed"]} billed, at most {ledger["max_billed_per_request"]} for one request: {colour}{verdict}{plain}')
 sys.exit(0 if fine else 1)
 PYTHON
+if [[ ${1:-} == --open ]]; then
+  say "8. The dashboard: open this address within a minute."
+  run pollux open
+  echo "Ctrl-C ends the demo."
+  wait "$daemon_pid"
+fi

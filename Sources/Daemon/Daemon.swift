@@ -1,6 +1,7 @@
 import AllocatorSettings
 import Artefacts
 import CallbackAPI
+import Dashboard
 import Hummingbird
 import LocalAPI
 import Logging
@@ -194,18 +195,17 @@ package enum Daemon {
             configuration: configuration, flags: flags, environment: environment, engine: engine, time: time,
             group: group)
         let shares = connections(settings.maxStreams, logger: logger)
+        let opener = DashboardOpener(
+            sessions: DashboardSessions(random: EngineRandom(SystemRandomNumberGenerator()), time: time))
+        let services = LocalAPIServices(
+            engine: engine, settings: reloader, facts: facts, dashboard: opener, examine: examiner.findings,
+            time: time)
         let socket = SocketSupervisor(path: settings.socketPath, time: time, logger: logger) { () throws(DaemonError) in
             try prepareSocket(settings.socketPath, logger: logger)
         } server: { onRunning in
             LocalAPI.server(
-                service: engine.service, endpoints: engine.endpoints, restores: engine.restores,
-                reconciliation: engine.reconciliation, retention: engine.retention,
-                notifications: engine.notifications, money: engine.money, streams: engine.streams,
-                artefacts: engine.artefacts,
-                gateway: engine.gateway, metrics: engine.metrics, settings: reloader, facts: facts,
-                examine: examiner.findings, time: time, eventLoopGroup: group,
-                logger: logger,
-                connections: shares.connections, maxStreams: shares.streams
+                services, eventLoopGroup: group, logger: logger, connections: shares.connections,
+                maxStreams: shares.streams
             ) {
                 chmod(settings.socketPath, 0o600)
                 await onRunning()
@@ -225,10 +225,14 @@ package enum Daemon {
         let gateway = GatewayListeners(
             configuration: configuration, service: engine.gateway, artefacts: engine.artefacts, passing: transport,
             time: time, group: group, logger: logger)
+        let dashboard = DashboardListener(
+            opener: opener, services: services, configuration: configuration, maxStreams: shares.streams,
+            group: group, logger: logger)
         let doors: [any Service] =
             try [callbacks, metricsListener(settings, engine, facts, time: time, group: group, logger: logger)]
             .compactMap { $0 }
-            + gateway.services { path throws(DaemonError) in try prepareSocket(path, logger: logger) } + [socket]
+            + gateway.services { path throws(DaemonError) in try prepareSocket(path, logger: logger) }
+            + [dashboard, socket]
         let reloads: [any Service] = [SignalReloads(reloader: reloader), TokenWatcher(reloader: reloader, time: time)]
         let notifier = ShutdownNotifier(service: engine.service, streams: engine.streams)
         let watch = StreamWatch(streams: engine.streams, time: time)

@@ -1,3 +1,4 @@
+import HTTPServing
 import HTTPTypes
 import Hummingbird
 import ProviderCatalog
@@ -20,18 +21,7 @@ struct AccessRules {
         if let site = Self.fetchSite.flatMap({ request.headerFields[$0] }), site != "none", site != "same-origin" {
             return "Requests of web pages are refused: the header field Sec-Fetch-Site says \(site.prefix(40))."
         }
-        guard let host = request.authority.flatMap({ HostPort($0) }) else {
-            return "The header field Host is missing, or is no host."
-        }
-        guard isOurs(host) else {
-            return
-                "This is no host \(host.host.prefix(100)). If programs reach the gateway by that name, add it to gateway.hosts."
-        }
-        return nil
-    }
-
-    private func isOurs(_ host: HostPort) -> Bool {
-        host.isLoopback || host.host == listensOn.lowercased() || hosts.contains { $0.lowercased() == host.host }
+        return AllowedHosts(listensOn: listensOn, others: hosts, setting: "gateway.hosts").refusal(of: request)
     }
 }
 

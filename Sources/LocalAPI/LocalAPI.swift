@@ -2,7 +2,7 @@ package import BoundedMemory
 import HTTPServing
 import HTTPTypes
 package import Hummingbird
-import HummingbirdCore
+package import HummingbirdCore
 package import Logging
 package import NIOCore
 package import ServiceLifecycle
@@ -35,6 +35,33 @@ package struct DaemonFacts: Sendable {
     }
 }
 
+/// What the routes use.
+package struct LocalAPIServices: Sendable {
+    package let engine: TaskEngine
+    package let settings: any SettingsReloading
+    package let facts: DaemonFacts
+    package let dashboard: any DashboardOpening
+    /// Checks the daemon and its surroundings.
+    package let examine: @Sendable () async -> [Finding]
+    package let time: any TimeSource
+    /// The memory for the bodies of all requests.
+    package let bodies: ByteBudget
+
+    package init(
+        engine: TaskEngine, settings: any SettingsReloading, facts: DaemonFacts, dashboard: any DashboardOpening,
+        examine: @escaping @Sendable () async -> [Finding], time: any TimeSource,
+        bodies: ByteBudget = ByteBudget(capacity: LocalAPI.maxBodyBytesAtOnce)
+    ) {
+        self.engine = engine
+        self.settings = settings
+        self.facts = facts
+        self.dashboard = dashboard
+        self.examine = examine
+        self.time = time
+        self.bodies = bodies
+    }
+}
+
 /// Builds the HTTP server on the Unix socket.
 package enum LocalAPI {
     /// The largest body of a request.
@@ -52,26 +79,18 @@ package enum LocalAPI {
     /// The caller must hold the lock of the socket, because the server removes any file at its path. `onRunning` is called
     /// once the socket accepts connections.
     package static func server(
-        service: TaskService, endpoints: EndpointService, restores: RestoreService, reconciliation: ReconcileService,
-        retention: RetentionService, notifications: NotificationService, money: MoneyService,
-        streams: EventStreams, artefacts: ArtefactService? = nil, gateway: GatewayService, metrics: MetricsService,
-        settings: any SettingsReloading, facts: DaemonFacts, examine: @escaping @Sendable () async -> [Finding],
-        time: any TimeSource, eventLoopGroup: any EventLoopGroup,
-        logger: Logger, connections: Int = maxConnections, maxStreams: Int = LocalAPI.maxStreams,
+        _ services: LocalAPIServices, eventLoopGroup: any EventLoopGroup, logger: Logger,
+        connections: Int = maxConnections, maxStreams: Int = LocalAPI.maxStreams,
         onRunning: @escaping @Sendable () async -> Void
     ) -> some Service {
         let connections = SocketConnections(limit: connections)
         var quiet = logger
         // The library's info lines do not help a user.
         quiet.logLevel = max(logger.logLevel, .warning)
+        let facts = services.facts
+        let time = services.time
         let application = Application(
-            router: router(
-                service: service, endpoints: endpoints, restores: restores, reconciliation: reconciliation,
-                retention: retention, notifications: notifications, money: money,
-                streams: StreamRoutes(
-                    service: service, streams: streams, limit: maxStreams, connections: connections),
-                artefacts: artefacts, gateway: gateway, metrics: metrics, settings: settings, facts: facts,
-                examine: examine, time: time),
+            router: router(services, connections: connections, maxStreams: maxStreams),
             server: http,
             configuration: ApplicationConfiguration(
                 address: .unixDomainSocket(path: facts.socketPath), serverName: "pollux/\(facts.version)",
@@ -84,40 +103,40 @@ package enum LocalAPI {
     }
 
     /// The HTTP/1.1 channel of each connection.
-    static let http = HTTPServerBuilder { responder in
+    package static let http = HTTPServerBuilder { responder in
         HTTP1OnEventLoop(
             base: ContinuingHTTP1Channel(responder: responder, configuration: .init(idleTimeout: .seconds(75))))
     }
 
-    /// Creates the router with all routes. Tests use it without a socket.
+    /// Creates the router with all routes, for a listener with these connections. Tests use it without a listener.
     package static func router(
-        service: TaskService, endpoints: EndpointService, restores: RestoreService, reconciliation: ReconcileService,
-        retention: RetentionService, notifications: NotificationService, money: MoneyService,
-        streams: StreamRoutes, artefacts: ArtefactService? = nil, gateway: GatewayService, metrics: MetricsService,
-        settings: any SettingsReloading, facts: DaemonFacts, examine: @escaping @Sendable () async -> [Finding],
-        time: any TimeSource,
-        bodies: ByteBudget = ByteBudget(capacity: maxBodyBytesAtOnce)
+        _ services: LocalAPIServices, connections: SocketConnections = SocketConnections(limit: maxConnections),
+        maxStreams: Int = LocalAPI.maxStreams
     ) -> Router<APIContext> {
+        let (engine, facts) = (services.engine, services.facts)
+        let (service, endpoints) = (engine.service, engine.endpoints)
         let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: ProblemMiddleware())
-        router.add(middleware: BodyBudgetMiddleware(budget: bodies))
-        let bulk = BulkSubmission(service: service, bodies: bodies, directory: facts.stateDirectory)
+        router.add(middleware: BodyBudgetMiddleware(budget: services.bodies))
+        let bulk = BulkSubmission(service: service, bodies: services.bodies, directory: facts.stateDirectory)
         TaskRoutes(service: service, bulk: bulk).add(to: router)
         TaskActionRoutes(service: service).add(to: router)
         EndpointRoutes(endpoints: endpoints).add(to: router)
-        RestoreRoutes(restores: restores).add(to: router)
-        ReconcileRoutes(reconciliation: reconciliation).add(to: router)
-        ArtefactRoutes(service: service, artefacts: artefacts).add(to: router)
-        RetentionRoutes(service: service, retention: retention).add(to: router)
-        NotificationRoutes(service: service, notifications: notifications).add(to: router)
-        MoneyRoutes(money: money).add(to: router)
-        streams.add(to: router)
-        GatewayRoutes(gateway: gateway, address: facts.gatewayURL).add(to: router)
-        MetricsRoutes(metrics: metrics, facts: facts).add(to: router)
-        DoctorRoutes(examine: examine).add(to: router)
+        RestoreRoutes(restores: engine.restores).add(to: router)
+        ReconcileRoutes(reconciliation: engine.reconciliation).add(to: router)
+        ArtefactRoutes(service: service, artefacts: engine.artefacts).add(to: router)
+        RetentionRoutes(service: service, retention: engine.retention).add(to: router)
+        NotificationRoutes(service: service, notifications: engine.notifications).add(to: router)
+        MoneyRoutes(money: engine.money).add(to: router)
+        StreamRoutes(service: service, streams: engine.streams, limit: maxStreams, connections: connections)
+            .add(to: router)
+        GatewayRoutes(gateway: engine.gateway, address: facts.gatewayURL).add(to: router)
+        DashboardRoutes(dashboard: services.dashboard).add(to: router)
+        MetricsRoutes(metrics: engine.metrics, facts: facts).add(to: router)
+        DoctorRoutes(examine: services.examine).add(to: router)
         DaemonRoutes(
-            endpoints: endpoints, artefacts: artefacts, notifications: notifications, settings: settings, facts: facts,
-            time: time
+            endpoints: endpoints, artefacts: engine.artefacts, notifications: engine.notifications,
+            settings: services.settings, facts: facts, time: services.time
         ).add(to: router)
         return router
     }

@@ -303,6 +303,11 @@ extension LocalAPIClient {
         try await post(LocalAPIRoute.gatewayTokenRemoval.path(name))
     }
 
+    /// Makes an address that lets one browser into the dashboard, once.
+    package func openDashboard(readOnly: Bool) async throws(LocalAPIClientError) -> Answer<DashboardLoginDocument> {
+        try await post(LocalAPIRoute.dashboardLogins.path(), DashboardLoginRequestDocument(readOnly: readOnly).json)
+    }
+
     /// Whether the daemon runs.
     package func health() async throws(LocalAPIClientError) -> Answer<HealthDocument> {
         try await send(.GET, LocalAPIRoute.health.path())

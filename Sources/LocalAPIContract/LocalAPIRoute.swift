@@ -4,6 +4,7 @@ import Text
 package enum LocalAPIRoute: String, Sendable, CaseIterable {
     case tasks = "/v1/tasks"
     case adopt = "/v1/tasks/adopt"
+    case taskCount = "/v1/tasks/count"
     case task = "/v1/tasks/{id}"
     case cancel = "/v1/tasks/{id}/cancel"
     case reopen = "/v1/tasks/{id}/reopen"
@@ -18,6 +19,7 @@ package enum LocalAPIRoute: String, Sendable, CaseIterable {
     case fetchResults = "/v1/tasks/{id}/results/fetch"
     case artefact = "/v1/artefacts/{sha256}"
     case stream = "/v1/events"
+    case labels = "/v1/labels"
     case endpoints = "/v1/endpoints"
     case endpoint = "/v1/endpoints/{service}/{operation}"
     case pause = "/v1/endpoints/{service}/{operation}/pause"
@@ -40,6 +42,7 @@ package enum LocalAPIRoute: String, Sendable, CaseIterable {
     case gateway = "/v1/gateway"
     case gatewayTokens = "/v1/gateway/tokens"
     case gatewayTokenRemoval = "/v1/gateway/tokens/{name}/remove"
+    case dashboardLogins = "/v1/dashboard/logins"
     case metrics = "/metrics"
     case health = "/healthz"
     case readiness = "/readyz"

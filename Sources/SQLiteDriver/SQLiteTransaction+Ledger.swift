@@ -35,14 +35,15 @@ extension SQLiteTransaction {
         ).map { try $0.entry(of: task) }
     }
 
-    func ledgerSums(from start: Timestamp, until end: Timestamp?) throws -> [LedgerSum] {
-        try LedgerSumRow.fetchAll(
+    func ledgerSums(from start: Timestamp, until end: Timestamp?, byDay: Bool) throws -> [LedgerSum] {
+        let day = byDay ? "started_at_ms / \(LedgerSum.dayLength)" : "NULL"
+        return try LedgerSumRow.fetchAll(
             db.cachedStatement(
                 sql: """
                     SELECT provider, account, endpoint, labels, unit, SUM(reserved_micros), SUM(spent_micros),
-                      SUM(kind = 'reserve'), SUM(unpriced)
+                      SUM(kind = 'reserve'), SUM(unpriced), \(day) AS day
                     FROM ledger WHERE started_at_ms >= ? AND started_at_ms < ?
-                    GROUP BY provider, account, endpoint, labels, unit
+                    GROUP BY provider, account, endpoint, labels, unit\(byDay ? ", day" : "")
                     """), binding: [ColumnValue(start), .integer(end?.milliseconds ?? .max)]
         ).map(\.sum)
     }
@@ -108,7 +109,7 @@ private struct LedgerSumRow: ColumnDecodable {
         let unit: String? = next.optional()
         sum = LedgerSum(
             spender: spender, unit: unit.flatMap { MoneyUnit($0) }, reserved: next(), spent: next(), attempts: next(),
-            unpriced: next())
+            unpriced: next(), day: next.optional())
     }
 }
 

@@ -15,14 +15,39 @@ extension SQLiteTransaction {
     }
 
     func page(
-        matching filter: TaskFilter, after cursor: PageCursor?, limit: Int, maxBytes: Int
+        matching filter: TaskFilter, after cursor: PageCursor?, limit: Int, maxBytes: Int,
+        with documents: ListedDocuments
     ) throws -> [TaskTexts] {
-        let query = ListQuery(filter, after: cursor, limit: limit)
+        let query = ListQuery(filter, after: cursor, limit: limit, with: documents)
         var bytes = 0
         return try TaskTexts.fetch(db.cachedStatement(sql: query.sql), binding: query.values) { row in
             bytes += row.bytes
             return bytes > maxBytes
         }
+    }
+
+    func count(matching filter: TaskFilter, upTo limit: Int) throws -> Int {
+        let query = ListQuery(counting: filter, upTo: limit)
+        return try Int.fetchOne(db.cachedStatement(sql: query.sql), binding: query.values) ?? 0
+    }
+
+    func labels(named name: String?, withPrefix prefix: String, limit: Int) throws -> [String] {
+        // Each step seeks the next text in the index, so a text of a million tasks costs no more than a rare one.
+        let (column, condition) = name == nil ? ("name", "?1 IS NULL") : ("value", "name = ?1")
+        func next(_ comparison: String) -> String {
+            "(SELECT \(column) FROM task_label WHERE \(condition) AND \(column) \(comparison) ORDER BY \(column) LIMIT 1)"
+        }
+        return try String.fetchAll(
+            db.cachedStatement(
+                sql: """
+                    WITH RECURSIVE found (text) AS (
+                      SELECT \(next(">= ?2"))
+                      UNION ALL
+                      SELECT \(next("> found.text")) FROM found WHERE substr(found.text, 1, length(?2)) = ?2
+                      LIMIT ?3
+                    )
+                    SELECT text FROM found WHERE substr(text, 1, length(?2)) = ?2
+                    """), binding: [ColumnValue(name), .text(prefix), ColumnValue(limit)])
     }
 
     func tasks(of endpoint: EndpointName, before key: Int64, limit: Int) throws -> [TaskRow] {
@@ -138,7 +163,34 @@ private struct ListQuery {
     let sql: String
     let values: [ColumnValue]
 
-    init(_ filter: TaskFilter, after cursor: PageCursor?, limit: Int) {
+    init(_ filter: TaskFilter, after cursor: PageCursor?, limit: Int, with documents: ListedDocuments) {
+        let (conditions, bound) = Self.conditions(filter, after: cursor)
+        func column(_ name: String, _ document: ListedDocuments) -> String {
+            documents.contains(document) ? name : "NULL"
+        }
+        let payload = [
+            column("request", .request), column("response", .response), column("part_bytes", .response),
+        ].joined(separator: ", ")
+        sql = """
+            SELECT \(TaskRow.columns), \(payload)
+            FROM task\(documents.isDisjoint(with: [.request, .response]) ? "" : " LEFT JOIN task_payload USING (task_key)")
+            WHERE task.task_key IN (
+              SELECT task_key FROM task \(conditions) ORDER BY task_key DESC LIMIT ?
+            )
+            ORDER BY task.task_key DESC
+            """
+        values = bound + [ColumnValue(limit)]
+    }
+
+    /// Counts the tasks that the filter selects, at most `limit`.
+    init(counting filter: TaskFilter, upTo limit: Int) {
+        let (conditions, bound) = Self.conditions(filter, after: nil)
+        sql = "SELECT count(*) FROM (SELECT 1 FROM task \(conditions) LIMIT ?)"
+        values = bound + [ColumnValue(limit)]
+    }
+
+    /// `WHERE` with all conditions, or nothing; and their values.
+    private static func conditions(_ filter: TaskFilter, after cursor: PageCursor?) -> (String, [ColumnValue]) {
         var conditions: [String] = []
         var bound: [ColumnValue] = []
         func restrict(_ condition: String, _ values: [ColumnValue]) {
@@ -176,16 +228,8 @@ private struct ListQuery {
             restrict(
                 "\(isRetried ? "" : "NOT ")EXISTS (SELECT 1 FROM task AS retry WHERE retry.retry_of = task.id)", [])
         }
-        sql = """
-            SELECT \(TaskRow.columns), request, response, part_bytes FROM task LEFT JOIN task_payload USING (task_key)
-            WHERE task.task_key IN (
-              SELECT task_key FROM task
-              \(conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND "))
-              ORDER BY task_key DESC LIMIT ?
-            )
-            ORDER BY task.task_key DESC
-            """
-        values = bound + [ColumnValue(limit)]
+        if filter.isHeldByBudget { restrict("task_key IN (SELECT task_key FROM budget_hold)", []) }
+        return (conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND "), bound)
     }
 
     private static func list(_ texts: [String]) -> ColumnValue { list(texts.map { .string($0) }) }

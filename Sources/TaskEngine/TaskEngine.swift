@@ -24,6 +24,8 @@ package struct TaskEngine: Sendable {
     package let notifications: NotificationService
     /// Shows what is spent, and changes limits.
     package let money: MoneyService
+    /// Logs actions of people that log nothing themselves.
+    package let actions: ActionLog
     /// The streams of events that clients follow.
     package let streams: EventStreams
     /// Serves programs that speak to a provider through the gateway.
@@ -185,6 +187,7 @@ package struct TaskEngine: Sendable {
             store: store, policy: settings.view(\.retention), hold: hold, startCheck: admission.startCheck,
             storage: storage, feed: feed, wakes: wakes, time: time, logger: logger)
 
+        actions = ActionLog(store: store, storage: storage, time: time, logger: logger)
         money = MoneyService(store: store, storage: storage, wakes: wakes, time: time)
 
         // The loops.

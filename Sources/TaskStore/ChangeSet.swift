@@ -1,4 +1,5 @@
 import TaskModel
+import VerbatimJSON
 
 /// Collects the changes of one transaction, so that each primitive gets a list.
 ///
@@ -7,6 +8,8 @@ struct ChangeSet {
     let transaction: any StoreTransaction
     /// The holder of the leases for claims.
     let holder: LeaseHolder
+    /// Through what a person makes the changes; nil if nobody does.
+    private let source: String?
     /// The loaded tasks in their current state within the transaction.
     private var rows: [TaskID: TaskRow] = [:]
     private var updates: [TaskUpdate] = []
@@ -20,9 +23,10 @@ struct ChangeSet {
     /// The changes for subscribers, to be delivered after the commit.
     private(set) var committed: [CommittedChange] = []
 
-    init(_ transaction: any StoreTransaction, holder: LeaseHolder) {
+    init(_ transaction: any StoreTransaction, holder: LeaseHolder, source: String? = nil) {
         self.transaction = transaction
         self.holder = holder
+        self.source = source
     }
 
     /// Loads the rows of the tasks to change.
@@ -64,6 +68,7 @@ struct ChangeSet {
 
     /// Appends a line about a task to the log.
     mutating func append(_ entry: TaskLogEntry, of key: Int64, about task: TrackedTask) {
+        let entry = entry.by(source)
         lines.append(
             NewLogLine(
                 key: key, at: entry.at, kind: entry.kind, from: entry.from, to: entry.to, detail: entry.detail))
@@ -73,7 +78,7 @@ struct ChangeSet {
     /// Appends a line about the daemon to the log.
     mutating func append(_ event: DaemonEvent) {
         lines.append(
-            NewLogLine(key: nil, at: event.at, kind: event.kind, from: nil, to: nil, detail: event.detail))
+            NewLogLine(key: nil, at: event.at, kind: event.kind, from: nil, to: nil, detail: event.detail.by(source)))
         told.append(nil)
     }
 
@@ -117,5 +122,23 @@ extension TrackedTask {
 extension TaskCountDelta {
     fileprivate init(of task: TrackedTask, change: Int) {
         self.init(endpoint: task.endpoint, state: task.state, account: task.countedAccount, change: change)
+    }
+}
+
+extension TaskLogEntry {
+    /// The entry with the source of the action; the same without one.
+    fileprivate func by(_ source: String?) -> TaskLogEntry {
+        guard source != nil else { return self }
+        return TaskLogEntry(at: at, kind: kind, from: from, to: to, detail: detail.by(source))
+    }
+}
+
+extension JSONObject {
+    /// The details with the source of the action.
+    fileprivate func by(_ source: String?) -> JSONObject {
+        guard let source else { return self }
+        var detail = self
+        detail["by"] = .string(source)
+        return detail
     }
 }

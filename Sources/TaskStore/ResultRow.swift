@@ -52,10 +52,10 @@ extension ResultRow {
             mediaType: result.mediaType, sizeInBytes: result.sizeInBytes)
     }
 
-    /// The result. A long value is read from the record.
-    fileprivate func result(in record: JSONValue?) throws(TaskStoreError) -> TaskResult {
+    /// The result. A long value is read from the record; it is null if the record was not read.
+    fileprivate func result(in record: JSONValue?, hasRecord: Bool) throws(TaskStoreError) -> TaskResult {
         guard let kind = TaskResult.Kind(rawValue: kind), let pointer = JSONPointer(pointer),
-            let value = try value.map(StoredDocument.read) ?? record?.value(at: pointer)
+            let value = try value.map(StoredDocument.read) ?? (hasRecord ? record?.value(at: pointer) : .null)
         else { throw .damaged("a stored result cannot be read") }
         var result = TaskResult(
             kind: kind, pointer: pointer, value: value, mediaType: mediaType, sizeInBytes: sizeInBytes)
@@ -75,7 +75,9 @@ extension TaskTexts {
     var resultsThatAreKept: Int { task.lacks(.response) ? 0 : task.resultCount ?? 0 }
 
     /// The task with its documents and results.
-    func stored(with rows: [ResultRow], parts: [FilledPart] = []) throws(TaskStoreError) -> TaskWithPayload {
+    func stored(
+        with rows: [ResultRow], parts: [FilledPart] = [], hasRecord: Bool = true
+    ) throws(TaskStoreError) -> TaskWithPayload {
         let stored = try self.stored
         var payload = stored.payload
         for filled in parts {
@@ -86,7 +88,7 @@ extension TaskTexts {
         }
         if task.resultCount != nil {
             payload.results = try rows.map { row throws(TaskStoreError) in
-                var result = try row.result(in: payload.response)
+                var result = try row.result(in: payload.response, hasRecord: hasRecord)
                 result.content = parts.first { $0.part.pointer == row.pointer }?.part.sha256
                 return result
             }

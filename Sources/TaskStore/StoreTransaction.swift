@@ -9,10 +9,16 @@ package protocol StoreSnapshot {
     func tasks(_ ids: [TaskID]) throws -> [TaskRow]
     /// The same with documents.
     func texts(of ids: [TaskID], _ scope: DocumentScope) throws -> [TaskTexts]
-    /// A page of tasks, newest first; ends after `limit` rows, or sooner with the row that exceeds `maxBytes`.
+    /// A page of tasks, newest first; ends after `limit` rows, or sooner with the row that exceeds `maxBytes`. Documents
+    /// that are not asked for are neither read nor counted.
     func page(
-        matching filter: TaskFilter, after cursor: PageCursor?, limit: Int, maxBytes: Int
+        matching filter: TaskFilter, after cursor: PageCursor?, limit: Int, maxBytes: Int,
+        with documents: ListedDocuments
     ) throws -> [TaskTexts]
+    /// The number of tasks that the filter selects, at most `limit`.
+    func count(matching filter: TaskFilter, upTo limit: Int) throws -> Int
+    /// The names of labels in their order, or the values of the label with that name; those with that prefix.
+    func labels(named name: String?, withPrefix prefix: String, limit: Int) throws -> [String]
     /// The ids with that prefix.
     func ids(withPrefix prefix: String, limit: Int) throws -> [TaskID]
 
@@ -142,7 +148,7 @@ package protocol StoreSnapshot {
     /// The lines of the ledger about a task, oldest first.
     func ledger(of task: TaskID) throws -> [LedgerEntry]
     /// The sums of the ledger over attempts that started in that time.
-    func ledgerSums(from start: Timestamp, until end: Timestamp?) throws -> [LedgerSum]
+    func ledgerSums(from start: Timestamp, until end: Timestamp?, byDay: Bool) throws -> [LedgerSum]
     /// Attempts of the ledger that started before that and are not open, the earliest first.
     func settledAttempts(startedBefore time: Timestamp, limit: Int) throws -> [SettledAttempt]
     /// All budgets, by name.

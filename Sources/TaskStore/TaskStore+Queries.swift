@@ -75,21 +75,47 @@ extension TaskStore {
         try await read("ids") { try $0.ids(withPrefix: prefix.lowercased(), limit: limit) }
     }
 
+    /// The number of tasks that the filter selects, of at most ``mostCounted``.
+    package func count(matching filter: TaskFilter) async throws(TaskStoreError) -> FilteredCount {
+        guard !filter.isCounted else {
+            let counts = try await counts().filter { count in
+                (filter.states.isEmpty || filter.states.contains(count.state))
+                    && (filter.endpoints.isEmpty || filter.endpoints.contains(count.endpoint))
+            }
+            return FilteredCount(count: counts.reduce(0) { $0 + $1.count }, isComplete: true)
+        }
+        let found = try await read("count", .page) { try $0.count(matching: filter, upTo: Self.mostCounted + 1) }
+        return FilteredCount(count: min(found, Self.mostCounted), isComplete: found <= Self.mostCounted)
+    }
+
+    /// The maximum number of tasks that are counted one by one.
+    package static let mostCounted = 100_000
+
+    /// The names of labels that tasks have, or the values of the label with that name; those with that prefix.
+    package func labels(
+        named name: String?, withPrefix prefix: String, limit: Int
+    ) async throws(TaskStoreError) -> [String] {
+        try await read("labels", .page) { try $0.labels(named: name, withPrefix: prefix, limit: limit) }
+    }
+
     /// A page of tasks, newest first.
     package func tasks(
-        matching filter: TaskFilter, after cursor: PageCursor?, limit: Int
+        matching filter: TaskFilter, after cursor: PageCursor?, limit: Int, with documents: ListedDocuments = .all
     ) async throws(TaskStoreError) -> TaskListing {
         let (shown, isWhole) = try await read("tasksMatching", .page) { rows in
             let found = try rows.page(
-                matching: filter, after: cursor, limit: limit + 1, maxBytes: Self.mostBytesPerPage)
+                matching: filter, after: cursor, limit: limit + 1, maxBytes: Self.mostBytesPerPage, with: documents)
             let shown = found.prefix(limit)
             let isWhole = found.count <= limit && found.reduce(0) { $0 + $1.bytes } <= Self.mostBytesPerPage
-            let results = try rows.results(of: shown)
+            let results = documents.contains(.results) ? try rows.results(of: shown) : [:]
             return (
                 try shown.map { texts in
                     Listed(
                         key: texts.key, id: texts.task.id,
-                        whole: texts.partBytes > 0 ? nil : try texts.stored(with: results[texts.key] ?? []))
+                        whole: texts.partBytes > 0
+                            ? nil
+                            : try texts.stored(
+                                with: results[texts.key] ?? [], hasRecord: documents.contains(.response)))
                 }, isWhole
             )
         }

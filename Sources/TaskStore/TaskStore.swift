@@ -76,8 +76,9 @@ extension TaskStore {
     func commit<Value: Sendable>(
         _ call: StoreCall, _ body: @escaping @Sendable (inout ChangeSet) throws -> Value
     ) async throws(TaskStoreError) -> Value {
+        let source = ActionSource.current
         let committed = try await driver.write(for: call) { [holder] transaction in
-            var changes = ChangeSet(transaction, holder: holder)
+            var changes = ChangeSet(transaction, holder: holder, source: source?.name)
             let value = try body(&changes)
             try changes.finish()
             return Committed(value: value, changes: changes.committed, isLogged: changes.isLogged)
@@ -85,6 +86,7 @@ extension TaskStore {
             log.enqueue($0.changes)
         }
         if committed.isLogged {
+            source?.noteLogged()
             log.deliver()
             log.wake()
         }
@@ -94,6 +96,19 @@ extension TaskStore {
     /// Appends a line about the daemon to the log.
     package func log(_ event: DaemonEvent) async throws(TaskStoreError) {
         try await commit(.write("log")) { $0.append(event) }
+    }
+
+    /// Appends a line that changes no state: about the task if it exists and has a log, else about the daemon.
+    package func log(_ event: DaemonEvent, about task: TaskID) async throws(TaskStoreError) {
+        try await commit(.write("log")) { changes in
+            guard let row = try changes.transaction.tasks([task]).first, !row.task.lacks(.events) else {
+                return changes.append(event)
+            }
+            let state = row.task.state
+            changes.append(
+                TaskLogEntry(at: event.at, kind: event.kind, from: state, to: state, detail: event.detail),
+                of: row.key, about: row.task)
+        }
     }
 
     /// Writes data that changes no task and has no line in the log.

@@ -38,7 +38,8 @@ struct Pollux: AsyncParsableCommand {
             CommandGroup(
                 name: "Daemon",
                 subcommands: [
-                    ServeCommand.self, StatusCommand.self, DoctorCommand.self, ReloadCommand.self, BackupCommand.self,
+                    ServeCommand.self, StatusCommand.self, OpenCommand.self, DoctorCommand.self, ReloadCommand.self,
+                    BackupCommand.self,
                     RestoreCommand.self, ReconcileCommand.self, PruneCommand.self, SpendCommand.self,
                     BudgetCommand.self, NotificationsCommand.self,
                     GatewayCommand.self, MCPCommand.self,

@@ -113,4 +113,13 @@ import Testing
         #expect(failure(Self.gzip(Self.text), name) == .unknown(unknown))
         #expect(ContentCoding.Failure.unknown(unknown).problem.contains(unknown))
     }
+
+    @Test func `what is compressed here can be read again, and is smaller`() throws {
+        for body in [[], Self.text, [UInt8](repeating: 7, count: 1 << 20)] {
+            let compressed = ContentCoding.gzip(body)
+            #expect(compressed.starts(with: [0x1f, 0x8b, 0x08]))
+            #expect(try ContentCoding.decode(compressed, encodings: "gzip", maxBytes: 1 << 20) == body)
+        }
+        #expect(ContentCoding.gzip([UInt8](repeating: 7, count: 1 << 20)).count < 4_096)
+    }
 }

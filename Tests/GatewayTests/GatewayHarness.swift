@@ -104,28 +104,9 @@ struct GatewayHarness: Sendable {
     }
 }
 
-/// A reply as it came over the wire.
-struct Reply: Sendable {
-    let text: String
-    let status: Int
-    let headers: [String: String]
-    let body: String
+typealias Reply = RawReply
 
-    init(_ text: String) {
-        self.text = text
-        let parts = text.split(separator: "\r\n\r\n", maxSplits: 1)
-        let lines = (parts.first ?? "").split(separator: "\r\n")
-        status = lines.first?.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
-        headers = Dictionary(
-            lines.dropFirst().compactMap { line in
-                line.firstIndex(of: ":").map { colon in
-                    (line[..<colon].lowercased(), String(line[line.index(after: colon)...].drop { $0 == " " }))
-                }
-            }
-        ) { first, _ in first }
-        body = parts.count > 1 ? String(parts[1]) : ""
-    }
-
+extension RawReply {
     var json: JSONValue { (try? JSONValue(parsing: body)) ?? .null }
     var task: String? { headers["pollux-task"] }
 }

@@ -154,6 +154,12 @@ private struct DocumentForm: Sendable {
         ) { try GatewayDocument(json: $0).json },
         DocumentForm("gateway token", #"{"name":"n","token":"t"}"#) { try GatewayTokenDocument(json: $0).json },
         DocumentForm("add gateway token", #"{"name":"n"}"#) { try GatewayTokenRequestDocument(json: $0).json },
+        DocumentForm("dashboard login", #"{"url":"u","read_only":true,"expires_at":"t"}"#) {
+            try DashboardLoginDocument(json: $0).json
+        },
+        DocumentForm("open dashboard", #"{"read_only":true}"#) { try DashboardLoginRequestDocument(json: $0).json },
+        DocumentForm("task count", #"{"count":1,"complete":false}"#) { try TaskCountDocument(json: $0).json },
+        DocumentForm("labels", #"{"texts":["a"]}"#) { try LabelPage(json: $0).json },
         DocumentForm("prune", #"{"dry_run":true}"#) { try PruneRequestDocument(json: $0).json },
         DocumentForm(
             "pruned",
@@ -210,7 +216,7 @@ private struct DocumentForm: Sendable {
         #"{"name":"a/b","provider":"p","kind":"image","answers":"inline","batch_size":50,"listing":"documented","#
         + #""example":{"n":1.0},"state":"paused","until":"u","reason":"r","in_flight":1,"queued":2,"uncertain":3,"#
         + #""max_in_flight":4,"submits_per_second":0.5,"typical_seconds":60,"#
-        + #""learned":{"p50_seconds":40.25,"p90_seconds":80,"samples":12},"finished":4,"calls_per_task":1.5,"#
+        + #""learned":{"p50_seconds":40.25,"p90_seconds":80,"samples":12,"curve":[{"seconds":1.5,"ended":0.25}]},"finished":4,"calls_per_task":1.5,"#
         + #""mean_lateness_seconds":0.5,"throttled":2,"polls":7,"polls_per_minute":1.5,"#
         + #""last_error":{"code":"busy","message":"m","http_status":429,"at":"t"},"#
         + #""callbacks":{"expected":5,"came":4,"missing":1,"trust":0.8,"mean_delay_seconds":1.25},"#

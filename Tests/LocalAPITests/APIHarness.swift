@@ -53,13 +53,11 @@ struct APIHarness: Sendable {
         let facts = DaemonFacts(
             version: "1.2.3", pid: 42, startedAt: start, socketPath: "/run/p.sock", stateDirectory: "/state")
         let router = LocalAPI.router(
-            service: engine.service, endpoints: engine.endpoints, restores: engine.restores,
-            reconciliation: engine.reconciliation, retention: engine.retention, notifications: engine.notifications,
-            money: engine.money,
-            streams: StreamRoutes(service: engine.service, streams: engine.streams, limit: maxStreams),
-            gateway: engine.gateway, metrics: engine.metrics, settings: settings, facts: facts,
-            examine: { [Finding(.disk, "/state", .trouble, "It is full."), Finding(.clock, .ok, "It is right.")] },
-            time: StoppedClock(), bodies: bodies)
+            LocalAPIServices(
+                engine: engine, settings: settings, facts: facts, dashboard: NoDashboard(),
+                examine: { [Finding(.disk, "/state", .trouble, "It is full."), Finding(.clock, .ok, "It is right.")] },
+                time: StoppedClock(), bodies: bodies),
+            maxStreams: maxStreams)
         try await Application(router: router).test(.router) { client in
             try await body(APIHarness(client: client, engine: engine, store: store))
         }
@@ -134,4 +132,13 @@ struct UnchangedSettings: SettingsReloading {
     let loaded = LoadedSettings(digest: "0123456789abcdef", loadedAt: APIHarness.start)
 
     func reload() async throws(ReloadRefusal) -> Reload { Reload(settings: loaded, changes: [], warnings: []) }
+}
+
+/// A dashboard that says what was asked of it.
+struct NoDashboard: DashboardOpening {
+    func open(isReadOnly: Bool) async throws(DashboardRefusal) -> DashboardLogin {
+        DashboardLogin(
+            url: "http://127.0.0.1:8485/#login=code", isReadOnly: isReadOnly,
+            expiresAt: APIHarness.start + .seconds(60))
+    }
 }

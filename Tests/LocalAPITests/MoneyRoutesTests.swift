@@ -41,7 +41,10 @@ import VerbatimJSON
             #expect(row["spent"] == [["micros": 0, "unit": "USD", "amount": "0"]])
             #expect(spend["total"]?["key"] == JSONValue.null)
             #expect(try await api.ask(.get, "/v1/spend").json["by"] == "endpoint")
-            #expect(try await api.ask(.get, "/v1/spend?by=day").problemCode == "invalid_parameter")
+            #expect(try await api.ask(.get, "/v1/spend?by=month").problemCode == "invalid_parameter")
+            let days = try await api.ask(.get, "/v1/spend?by=day").json
+            #expect(days["rows"]?.array?.map { $0["key"]?.string } == [String(APIHarness.start.rfc3339.prefix(10))])
+            #expect(days["total"]?["attempts"] == 1)
             #expect(try await api.ask(.get, "/v1/spend?since=yesterday").problemCode == "invalid_parameter")
             #expect(try await api.ask(.get, "/v1/spend?sinse=x").problemCode == "invalid_parameter")
         }

@@ -23,15 +23,14 @@ import VerbatimJSON
             let (running, isRunning) = AsyncStream<Void>.makeStream()
             let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
             let server = LocalAPI.server(
-                service: api.engine.service, endpoints: api.engine.endpoints, restores: api.engine.restores,
-                reconciliation: api.engine.reconciliation, retention: api.engine.retention,
-                notifications: api.engine.notifications, money: api.engine.money, streams: api.engine.streams,
-                gateway: api.engine.gateway, metrics: api.engine.metrics, settings: UnchangedSettings(),
-                facts: DaemonFacts(
-                    version: "1.2.3", pid: 42, startedAt: APIHarness.start, socketPath: path, stateDirectory: "/state"),
-                examine: { [] }, time: ManualTimeSource(), eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
-                logger: logger,
-                connections: connections, maxStreams: maxStreams
+                LocalAPIServices(
+                    engine: api.engine, settings: UnchangedSettings(),
+                    facts: DaemonFacts(
+                        version: "1.2.3", pid: 42, startedAt: APIHarness.start, socketPath: path,
+                        stateDirectory: "/state"),
+                    dashboard: NoDashboard(), examine: { [] }, time: ManualTimeSource()),
+                eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger, connections: connections,
+                maxStreams: maxStreams
             ) { isRunning.finish() }
             let services = ServiceGroup(services: [server], logger: logger)
             try await withThrowingTaskGroup(of: Void.self) { group in

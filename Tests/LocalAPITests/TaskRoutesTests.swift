@@ -197,8 +197,35 @@ import VerbatimJSON
         }
     }
 
+    @Test func `a list leaves out documents, and its filters can be counted`() async throws {
+        try await APIHarness.run { api in
+            _ = try await api.submit("1", extra: #","labels":{"n":"1"}"#)
+            _ = try await api.submit("2", extra: #","labels":{"n":"2"}"#)
+            func members(_ query: String) async throws -> Set<String> {
+                let answer = try await api.ask(.get, "/v1/tasks\(query)")
+                let tasks = try #require(answer.json["tasks"]?.array, "\(answer.text)")
+                #expect(tasks.count == 2)
+                return Set(tasks.first?.object?.names ?? []).intersection(["request", "response", "results", "state"])
+            }
+            #expect(try await members("") == ["request", "response", "results", "state"])
+            for none in ["?include=none", "?include=", "?include"] { #expect(try await members(none) == ["state"]) }
+            #expect(try await members("?include=results") == ["results", "state"])
+            #expect(try await members("?include=results,request") == ["results", "request", "state"])
+            for (query, count) in [("", 2), ("?label=n:2", 1), ("?state=running", 0), ("?waiting_for=budget", 0)] {
+                let answer = try await api.ask(.get, "/v1/tasks/count\(query)")
+                #expect(answer.json == ["count": JSONValue.number(JSONNumber(count)), "complete": true])
+            }
+            #expect(try await api.ask(.get, "/v1/labels").json == ["texts": ["n"]])
+            #expect(try await api.ask(.get, "/v1/labels?name=n&prefix=2").json == ["texts": ["2"]])
+            for path in ["tasks/count?limit=1", "tasks/count?state=x", "labels?limit=0", "labels?x=1"] {
+                #expect(try await api.ask(.get, "/v1/\(path)").problemCode == "invalid_parameter", "\(path)")
+            }
+        }
+    }
+
     @Test(arguments: [
-        "state=done", "state=", "limit=0", "limit=-1", "limit=501", "limit=x", "limit=+5", "limit=1&limit=2", "cursor=",
+        "include=record", "include=all", "waiting_for=person", "waiting_for=", "state=done", "state=", "limit=0",
+        "limit=-1", "limit=501", "limit=x", "limit=+5", "limit=1&limit=2", "cursor=",
         "cursor=c", "cursor=c-1", "cursor=' OR 1=1", "cursor=czzzzzzzzzzzzzzzzzzzz", "label=x", "label=:x",
         "label=a:1&label=a:2", "created_after=yesterday", "created_before=2026-13-01T00:00:00Z", "endpoint=flux", "x=1",
     ])

@@ -42,10 +42,19 @@ extension SnapshotWrapper {
         try reading.texts(of: ids, scope)
     }
 
-    package func page(matching filter: TaskFilter, after cursor: PageCursor?, limit: Int, maxBytes: Int) throws
-        -> [TaskTexts]
-    {
-        try reading.page(matching: filter, after: cursor, limit: limit, maxBytes: maxBytes)
+    package func page(
+        matching filter: TaskFilter, after cursor: PageCursor?, limit: Int, maxBytes: Int,
+        with documents: ListedDocuments
+    ) throws -> [TaskTexts] {
+        try reading.page(matching: filter, after: cursor, limit: limit, maxBytes: maxBytes, with: documents)
+    }
+
+    package func count(matching filter: TaskFilter, upTo limit: Int) throws -> Int {
+        try reading.count(matching: filter, upTo: limit)
+    }
+
+    package func labels(named name: String?, withPrefix prefix: String, limit: Int) throws -> [String] {
+        try reading.labels(named: name, withPrefix: prefix, limit: limit)
     }
 
     package func ids(withPrefix prefix: String, limit: Int) throws -> [TaskID] {
@@ -266,8 +275,8 @@ extension SnapshotWrapper {
         try reading.ledger(of: task)
     }
 
-    package func ledgerSums(from start: Timestamp, until end: Timestamp?) throws -> [LedgerSum] {
-        try reading.ledgerSums(from: start, until: end)
+    package func ledgerSums(from start: Timestamp, until end: Timestamp?, byDay: Bool) throws -> [LedgerSum] {
+        try reading.ledgerSums(from: start, until: end, byDay: byDay)
     }
 
     package func settledAttempts(startedBefore time: Timestamp, limit: Int) throws -> [SettledAttempt] {

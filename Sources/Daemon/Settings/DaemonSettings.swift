@@ -5,6 +5,7 @@ package import Logging
 package import TaskEngine
 package import TaskModel
 package import TaskStore
+import Text
 import UpstreamHTTP
 
 /// All settings, parsed and checked.
@@ -46,6 +47,8 @@ package struct DaemonSettings: Sendable {
     package var callbacks = CallbackSettings()
     /// The listener for programs that speak to a provider through Pollux.
     package var gateway = GatewayListenerSettings()
+    /// The listener for people with a browser.
+    package var dashboard = DashboardSettings()
     /// How long the details of ended tasks are kept.
     package var retention = RetentionPolicy()
     /// The time between two comparisons of the providers' lists with the tasks; nil if there are none.
@@ -109,6 +112,19 @@ package struct GatewayListenerSettings: Sendable {
     var isOn: Bool { listen != nil || socket != nil }
 }
 
+/// The dashboard. It listens from the first `pollux open` on unless it has an address.
+package struct DashboardSettings: Sendable {
+    /// The address to listen on from the start.
+    package var listen: ListenAddress?
+    /// Its address where a proxy does the encryption.
+    package var publicURL: String?
+    /// PEM files. An address that other machines reach needs them, or a proxy.
+    package var certificateFile: String?
+    package var keyFile: String?
+    /// Further names that a `Host` header field may have. A reload may change them.
+    package var hosts: [String] = []
+}
+
 /// A host and a port, such as `127.0.0.1:8443` or `[::]:8443`.
 package struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
     package let host: String
@@ -131,6 +147,9 @@ package struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
     }
 
     package var description: String { host(with: port) }
+
+    /// Whether only programs on this machine reach it.
+    var isLoopback: Bool { HostPort(host)?.isLoopback ?? (host == "::1") }
 
     /// Formats the host with the port that the system chose.
     func host(with port: Int) -> String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }

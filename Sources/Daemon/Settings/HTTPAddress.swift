@@ -13,6 +13,12 @@ struct HTTPAddress {
         self.text = String(text.reversed().drop { $0 == "/" }.reversed())
     }
 
+    /// The host, without its port.
+    var host: String { url.authority.host }
+
+    /// Whether it names only a server, without a path.
+    var isServer: Bool { text.count { $0 == "/" } == 2 }
+
     /// Whether requests to it cross a network without encryption.
     var isExposed: Bool { url.scheme == "http" && !url.authority.isLoopback }
 

@@ -101,17 +101,7 @@ struct Setting: Sendable {
             .needingRestart { $0.gateway.certificateFile?.withoutDetours },
         path("gateway.key_file", "POLLUX_GATEWAY_KEY_FILE", \.gateway.keyFile)
             .needingRestart { $0.gateway.keyFile?.withoutDetours },
-        Setting(
-            "gateway.hosts", "POLLUX_GATEWAY_HOSTS",
-            rule: "host names without ports, separated by spaces, as in host.docker.internal"
-        ) { text, settings in
-            let names = text.split { $0 == " " || $0 == "," }.map(String.init)
-            guard !names.isEmpty, names.allSatisfy({ HostPort($0)?.port == nil && HostPort($0) != nil }) else {
-                return false
-            }
-            settings.gateway.rules.hosts = names
-            return true
-        },
+        hosts("gateway.hosts", "POLLUX_GATEWAY_HOSTS", as: "host.docker.internal", \.gateway.rules.hosts),
         Setting(
             "gateway.max_body_bytes", "POLLUX_GATEWAY_MAX_BODY_BYTES",
             rule: "a whole number of bytes from 65536 (64 KiB) to 134217728 (128 MiB)"
@@ -138,6 +128,25 @@ struct Setting: Sendable {
             settings.gateway.rules.deliversCallbacks = text == "deliver"
             return true
         },
+        Setting(
+            "dashboard.listen", "POLLUX_DASHBOARD_LISTEN", rule: "a host and a port, as in 127.0.0.1:8485"
+        ) { text, settings in
+            settings.dashboard.listen = ListenAddress(text)
+            return settings.dashboard.listen != nil
+        }.needingRestart(\.dashboard.listen?.description),
+        Setting(
+            "dashboard.public_url", "POLLUX_DASHBOARD_PUBLIC_URL",
+            rule: "a URL without a path, as in https://pollux.example.org"
+        ) { text, settings in
+            guard let address = HTTPAddress(text), address.isServer else { return false }
+            settings.dashboard.publicURL = address.text
+            return true
+        }.needingRestart(\.dashboard.publicURL),
+        path("dashboard.certificate_file", "POLLUX_DASHBOARD_CERTIFICATE_FILE", \.dashboard.certificateFile)
+            .needingRestart { $0.dashboard.certificateFile?.withoutDetours },
+        path("dashboard.key_file", "POLLUX_DASHBOARD_KEY_FILE", \.dashboard.keyFile)
+            .needingRestart { $0.dashboard.keyFile?.withoutDetours },
+        hosts("dashboard.hosts", "POLLUX_DASHBOARD_HOSTS", as: "pollux.example.org", \.dashboard.hosts),
         Setting(
             "events.max_streams", "POLLUX_EVENTS_MAX_STREAMS", rule: "a whole number from 1 to 100000"
         ) { text, settings in
@@ -271,6 +280,21 @@ struct Setting: Sendable {
         Setting(name, variable, rule: "a path") { text, settings in
             settings[keyPath: target] = text
             return !text.isEmpty
+        }
+    }
+
+    private static func hosts(
+        _ name: String, _ variable: String, as example: String,
+        _ target: any WritableKeyPath<DaemonSettings, [String]> & Sendable
+    ) -> Setting {
+        let rule = "host names without ports, separated by spaces, as in \(example)"
+        return Setting(name, variable, rule: rule) { text, settings in
+            let names = text.split { $0 == " " || $0 == "," }.map(String.init)
+            guard !names.isEmpty, names.allSatisfy({ HostPort($0)?.port == nil && HostPort($0) != nil }) else {
+                return false
+            }
+            settings[keyPath: target] = names
+            return true
         }
     }
 

@@ -86,6 +86,8 @@ package enum SettingsLoader {
         settings.gateway.socket = settings.gateway.socket.map(places.absolute)
         settings.gateway.certificateFile = settings.gateway.certificateFile.map(places.absolute)
         settings.gateway.keyFile = settings.gateway.keyFile.map(places.absolute)
+        settings.dashboard.certificateFile = settings.dashboard.certificateFile.map(places.absolute)
+        settings.dashboard.keyFile = settings.dashboard.keyFile.map(places.absolute)
         // They are beside the settings file, even if that file does not exist.
         let directory = (file ?? places.settingsFile).map { file in
             file.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
@@ -161,9 +163,31 @@ package enum SettingsLoader {
             }
             return
         }
-        guard gateway.certificateFile != nil || HostPort(address.host)?.isLoopback ?? (address.host == "::1") else {
+        guard gateway.certificateFile != nil || address.isLoopback else {
             throw .badSetting(
                 "gateway.listen is \(address), which other machines reach, so programs would send their tokens without encryption. Set gateway.certificate_file and gateway.key_file, or listen on 127.0.0.1."
+            )
+        }
+    }
+
+    /// Rejects a dashboard that other machines reach without encryption, and settings that would have no effect.
+    private static func check(_ dashboard: DashboardSettings) throws(DaemonError) {
+        guard (dashboard.certificateFile == nil) == (dashboard.keyFile == nil) else {
+            throw .badSetting("dashboard.certificate_file and dashboard.key_file must both be set. One is missing.")
+        }
+        guard let address = dashboard.listen else {
+            let names = ["certificate_file": dashboard.certificateFile, "public_url": dashboard.publicURL]
+            guard let name = names.filter({ $0.value != nil }).keys.sorted().first else { return }
+            throw .badSetting("dashboard.\(name) is set, but dashboard.listen is not.")
+        }
+        if let url = dashboard.publicURL, HTTPAddress(url)?.isExposed ?? true {
+            throw .badSetting(
+                "dashboard.public_url is \(url), so sessions would cross the network without encryption. It must begin with https://."
+            )
+        }
+        guard address.isLoopback || dashboard.certificateFile != nil || dashboard.publicURL != nil else {
+            throw .badSetting(
+                "dashboard.listen is \(address), which other machines reach, so sessions would cross the network without encryption. Set dashboard.certificate_file and dashboard.key_file, or dashboard.public_url if a proxy does the encryption, or listen on 127.0.0.1 and use an SSH tunnel (docs/dashboard.md)."
             )
         }
     }
@@ -202,6 +226,7 @@ package enum SettingsLoader {
         }
         try check(settings.callbacks)
         try check(settings.gateway)
+        try check(settings.dashboard)
         if let path = settings.gateway.socket, path.withoutDetours == settings.socketPath.withoutDetours {
             throw .badSetting("gateway.socket is the daemon's own socket, \(path). Give the gateway another path.")
         }

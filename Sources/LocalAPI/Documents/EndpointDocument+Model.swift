@@ -32,7 +32,9 @@ extension EndpointDocument {
         submitsPerSecond = report.submissionsPerSecond
         typicalSeconds = report.typical?.inSeconds
         learned = report.learned.map { learned in
-            Durations(p50Seconds: learned.p50.inSeconds, p90Seconds: learned.p90.inSeconds, samples: learned.samples)
+            Durations(
+                p50Seconds: learned.p50.inSeconds, p90Seconds: learned.p90.inSeconds, samples: learned.samples,
+                curve: learned.curve?.map { CurvePoint(seconds: $0.age.inSeconds, ended: $0.share) })
         }
         finished = report.tracking.finished
         callsPerTask = report.tracking.callsPerTask

@@ -1,20 +1,20 @@
-import HTTPTypes
+package import HTTPTypes
 import Hummingbird
-import LocalAPIContract
+package import LocalAPIContract
 import NIOCore
 import TaskEngine
 import TaskModel
-import VerbatimJSON
+package import VerbatimJSON
 
 /// An error reply. Routes throw it, and ``ProblemMiddleware`` writes it as RFC 9457.
-struct Problem: Error {
-    let document: ProblemDocument
+package struct Problem: Error {
+    package let document: ProblemDocument
 
     init(_ document: ProblemDocument) {
         self.document = document
     }
 
-    init(
+    package init(
         _ status: HTTPResponse.Status, _ code: String, title: String, _ detail: String,
         members: [(String, JSONValue)] = []
     ) {

@@ -1,37 +1,39 @@
 import HTTPTypes
-import Hummingbird
-import LocalAPIContract
+package import Hummingbird
+package import LocalAPIContract
 import Logging
 import NIOCore
 import TaskEngine
 import VerbatimJSON
 
 /// Writes every error as `application/problem+json`.
-struct ProblemMiddleware: RouterMiddleware {
-    func handle(
+package struct ProblemMiddleware: RouterMiddleware {
+    package init() {}
+
+    package func handle(
         _ request: Request, context: APIContext,
         next: @concurrent (Request, APIContext) async throws -> Response
     ) async throws -> Response {
         do {
             return try await next(request, context)
         } catch let error as Problem {
-            return response(error.document)
+            return Self.response(error.document)
         } catch let error as TaskServiceError {
-            return response(Problem(error).document)
+            return Self.response(Problem(error).document)
         } catch let error as ContractError {
-            return response(error.problem)
+            return Self.response(error.problem)
         } catch let error as any HTTPResponseError where error.status == .contentTooLarge {
-            return response(Problem.tooLarge.document)
+            return Self.response(Problem.tooLarge.document)
         } catch let error as any HTTPResponseError where error.status == .notFound {
-            return response(Problem.notRouted(request).document)
+            return Self.response(Problem.notRouted(request).document)
         } catch let error as any HTTPResponseError where (400..<500).contains(error.status.code) {
-            return response(
+            return Self.response(
                 Problem(
                     error.status, "bad_request", title: "Bad request", "\(error)"
                 ).document)
         } catch {
             context.logger.error("A route failed unexpectedly: \(error)")
-            return response(
+            return Self.response(
                 Problem(
                     .internalServerError, ProblemCode.internalError, title: "Internal error",
                     "The daemon failed in an unexpected way. Its log has the details."
@@ -39,7 +41,8 @@ struct ProblemMiddleware: RouterMiddleware {
         }
     }
 
-    private func response(_ problem: ProblemDocument) -> Response {
+    /// The reply of a problem.
+    package static func response(_ problem: ProblemDocument) -> Response {
         var headers: HTTPFields = [.contentType: MediaType.problem]
         if problem.status == HTTPResponse.Status.methodNotAllowed.code, let allowed = problem.members["allow"]?.string {
             headers[.allow] = allowed

@@ -10,9 +10,10 @@ extension LocalAPIRoute {
         case .tasks, .restore: [.get, .post]
         case .adopt, .approve, .budget, .cancel, .collect, .reopen, .retry, .resolve, .pause, .resume, .resumeAll,
             .backup, .doctor, .reload, .prune, .reconcile, .pin, .unpin, .delete, .fetchResults, .replay,
-            .testDestination, .gatewayTokens, .gatewayTokenRemoval:
+            .testDestination, .gatewayTokens, .gatewayTokenRemoval, .dashboardLogins:
             [.post]
-        case .artefact, .task, .events, .stream, .endpoints, .endpoint, .status, .metrics, .health, .readiness,
+        case .artefact, .task, .taskCount, .labels, .events, .stream, .endpoints, .endpoint, .status, .metrics, .health,
+            .readiness,
             .description, .notifications, .deadLetters, .gateway, .spend, .budgets:
             [.get]
         }
@@ -24,7 +25,7 @@ extension LocalAPIRoute {
 
 extension LocalAPIRoute {
     /// The first route that matches the path, for any method. `adopt` precedes `{id}`.
-    static func matching(_ path: String) -> LocalAPIRoute? {
+    package static func matching(_ path: String) -> LocalAPIRoute? {
         let segments = path.split(separator: "/")
         return allCases.first { route in
             let pattern = route.rawValue.split(separator: "/")

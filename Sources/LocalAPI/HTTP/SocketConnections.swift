@@ -1,9 +1,9 @@
-import HummingbirdCore
-import NIOCore
+package import HummingbirdCore
+package import NIOCore
 import Synchronization
 
-/// Limits the connections of the socket. Connections with an event stream do not count.
-final class SocketConnections: Sendable {
+/// Limits the connections of a listener. Connections with an event stream do not count.
+package final class SocketConnections: Sendable {
     private struct State {
         var open = 0
         var streams = 0
@@ -15,12 +15,12 @@ final class SocketConnections: Sendable {
     private let state = Mutex(State())
     private let limit: Int
 
-    init(limit: Int) {
+    package init(limit: Int) {
         self.limit = limit
     }
 
     /// Sets the server that owns these connections.
-    func begin(_ server: any Channel) { state.withLock { $0.server = server } }
+    package func begin(_ server: any Channel) { state.withLock { $0.server = server } }
 
     /// Whether another connection may be accepted.
     fileprivate func hasRoom() -> Bool {
@@ -45,7 +45,7 @@ final class SocketConnections: Sendable {
     func endStream() { state.withLock { $0.streams -= 1 } }
 
     /// Tells the server whether there is room.
-    var delegate: some AvailableConnectionsDelegate { Delegate(connections: self) }
+    package var delegate: some AvailableConnectionsDelegate { Delegate(connections: self) }
 
     private struct Delegate: AvailableConnectionsDelegate {
         let connections: SocketConnections

@@ -12,7 +12,7 @@ struct MoneyRoutes {
             let query = try QueryReader(request, knowing: ["by", "since", "until"])
             let by = try query.one("by") ?? "endpoint"
             guard let grouping = MoneyService.Grouping(by) else {
-                throw QueryReader.problem("by", "must be provider, account, endpoint or label.NAME")
+                throw QueryReader.problem("by", "must be provider, account, endpoint, day or label.NAME")
             }
             let (since, until) = (try query.time("since"), try query.time("until"))
             let spending = try await money.spending(

@@ -2,30 +2,16 @@ import HTTPTypes
 import Hummingbird
 import LocalAPIContract
 import NIOCore
-package import TaskEngine
+import TaskEngine
 import TaskModel
 
 /// Streams the log to clients.
-package struct StreamRoutes: Sendable {
+struct StreamRoutes: Sendable {
     let service: TaskService
     let streams: EventStreams
     /// The maximum number of streams.
     let limit: Int
     let connections: SocketConnections
-
-    init(service: TaskService, streams: EventStreams, limit: Int, connections: SocketConnections) {
-        self.service = service
-        self.streams = streams
-        self.limit = limit
-        self.connections = connections
-    }
-
-    /// Creates routes without a socket, for tests.
-    package init(service: TaskService, streams: EventStreams, limit: Int = LocalAPI.maxStreams) {
-        self.init(
-            service: service, streams: streams, limit: limit,
-            connections: SocketConnections(limit: LocalAPI.maxConnections))
-    }
 
     private static let lastEventID = HTTPField.Name(HeaderName.lastEventID)
     private static let bufferingOfProxies = HTTPField.Name("X-Accel-Buffering")

@@ -22,6 +22,18 @@ struct TaskRoutes {
         router.get(LocalAPIRoute.task.routerPath) { request, context in
             try await show(request, id: context.parameters.require("id"), context: context)
         }
+        router.get(LocalAPIRoute.taskCount.routerPath) { request, _ in
+            let query = try QueryReader(request, knowing: Self.filters)
+            let count = try await service.count(matching: try filter(query))
+            return Response(json: TaskCountDocument(count: count.count, complete: count.isComplete).json)
+        }
+        router.get(LocalAPIRoute.labels.routerPath) { request, _ in
+            let query = try QueryReader(request, knowing: ["name", "prefix", "limit"])
+            let texts = try await service.labels(
+                named: try query.one("name"), withPrefix: try query.one("prefix") ?? "",
+                limit: try query.integer("limit", in: 1...500) ?? 50)
+            return Response(json: LabelPage(texts: texts).json)
+        }
         router.get(LocalAPIRoute.events.routerPath) { request, context in
             try await events(request, id: context.parameters.require("id"))
         }
@@ -71,9 +83,7 @@ struct TaskRoutes {
     }
 
     private func list(_ request: Request) async throws -> Response {
-        let query = try QueryReader(
-            request,
-            knowing: ["state", "endpoint", "label", "created_after", "created_before", "retried", "limit", "cursor"])
+        let query = try QueryReader(request, knowing: Self.filters + ["limit", "cursor", "include"])
         var cursor: PageCursor?
         if let text = try query.one("cursor") {
             cursor = PageCursor(text: text)
@@ -81,14 +91,52 @@ struct TaskRoutes {
                 throw QueryReader.problem("cursor", "is not from an earlier page; start again without it")
             }
         }
+        let included = try included(query)
         let page = try await service.tasks(
-            matching: try filter(query), after: cursor, limit: try query.integer("limit", in: 1...500) ?? 50)
+            matching: try filter(query), after: cursor, limit: try query.integer("limit", in: 1...500) ?? 50,
+            with: included)
         return await offEventLoop {
             var documents: [TaskDocument] = []
             for stored in page.tasks { documents.append(await service.document(of: stored)) }
-            return Response(json: TaskPage(tasks: documents, nextCursor: page.next?.text).json)
+            let json = TaskPage(tasks: documents, nextCursor: page.next?.text).json
+            return Response(json: included == .all ? json : Self.without(included, json))
         }
     }
+
+    /// The page without the members that are not included.
+    private static func without(_ included: ListedDocuments, _ page: JSONValue) -> JSONValue {
+        let omitted = documents.filter { !included.contains($0.document) }.map(\.name)
+        var page = page.object ?? JSONObject()
+        page["tasks"] = .array(
+            (page["tasks"]?.array ?? []).map { task in
+                .object(
+                    JSONObject(distinct: (task.object?.members ?? []).filter { !omitted.contains($0.name) }))
+            })
+        return .object(page)
+    }
+
+    /// The documents of each task that a list has: all unless `include` names them.
+    private func included(_ query: QueryReader) throws(Problem) -> ListedDocuments {
+        guard !query.all("include").isEmpty else { return .all }
+        var documents: ListedDocuments = []
+        for name in query.list("include") where !["", "none"].contains(name) {
+            guard let document = Self.documents.first(where: { $0.name == name }) else {
+                throw QueryReader.problem(
+                    "include",
+                    "must be none, or among \(Self.documents.map(\.name).joined(separator: ", ")), not \"\(name)\"")
+            }
+            documents.insert(document.document)
+        }
+        return documents
+    }
+
+    private static let documents: [(name: String, document: ListedDocuments)] = [
+        ("request", .request), ("response", .response), ("results", .results),
+    ]
+
+    private static let filters = [
+        "state", "endpoint", "label", "created_after", "created_before", "retried", "waiting_for",
+    ]
 
     private func filter(_ query: QueryReader) throws -> TaskFilter {
         var filter = TaskFilter()
@@ -98,6 +146,10 @@ struct TaskRoutes {
         filter.createdAfter = try query.time("created_after")
         filter.createdBefore = try query.time("created_before")
         filter.isRetried = try query.flag("retried")
+        if let code = try query.one("waiting_for") {
+            guard code == "budget" else { throw QueryReader.problem("waiting_for", "must be budget") }
+            filter.isHeldByBudget = true
+        }
         return filter
     }
 

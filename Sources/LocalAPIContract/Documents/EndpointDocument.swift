@@ -57,19 +57,43 @@ package struct EndpointDocument: ContractDocument {
         package var p90Seconds = 0.0
         /// The number of tasks that they are learned from.
         package var samples = 0
+        /// How many have ended by which age, the youngest first; nil in a list of endpoints.
+        package var curve: [CurvePoint]?
 
         package init() {}
 
-        package init(p50Seconds: Double, p90Seconds: Double, samples: Int) {
+        package init(p50Seconds: Double, p90Seconds: Double, samples: Int, curve: [CurvePoint]? = nil) {
             self.p50Seconds = p50Seconds
             self.p90Seconds = p90Seconds
             self.samples = samples
+            self.curve = curve
         }
 
         package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
             try coder.required("p50_seconds", &p50Seconds)
             try coder.required("p90_seconds", &p90Seconds)
             try coder.required("samples", &samples)
+            try coder.member("curve", &curve)
+        }
+    }
+
+    /// A point of the curve of durations.
+    package struct CurvePoint: ContractDocument {
+        /// The age.
+        package var seconds = 0.0
+        /// The share of tasks that have ended by then, from 0 to 1.
+        package var ended = 0.0
+
+        package init() {}
+
+        package init(seconds: Double, ended: Double) {
+            self.seconds = seconds
+            self.ended = ended
+        }
+
+        package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
+            try coder.required("seconds", &seconds)
+            try coder.required("ended", &ended)
         }
     }
 

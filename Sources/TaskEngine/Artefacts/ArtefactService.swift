@@ -41,6 +41,15 @@ package struct ArtefactService: Sendable {
         return try path(of: object).map { (object, $0) }
     }
 
+    /// The saved file of that result of a task; nil if there is none.
+    package func object(of task: TaskID, at ordinal: Int) async throws(TaskServiceError) -> Artefact.Object? {
+        do throws(TaskStoreError) {
+            return try await store.artefacts(of: task).first { $0.id.ordinal == ordinal }?.object
+        } catch {
+            throw .store(error)
+        }
+    }
+
     /// What `status` shows of the files.
     package struct Report: Sendable, Hashable {
         package let directory: String

@@ -2,15 +2,15 @@ import Crypto
 import TaskModel
 import Text
 
-/// The secret part of an attempt's callback URL: 256 random bits in URL-safe characters.
+/// A secret of 256 random bits in URL-safe characters, such as the last part of an attempt's callback URL.
 ///
 /// Only the request contains it; the database stores its digest.
-struct CallbackToken: Sendable {
+package struct CallbackToken: Sendable {
     /// 43 characters of RFC 4648's base64url, without padding.
-    let text: String
+    package let text: String
 
     /// Creates a random token.
-    init(using random: inout some RandomNumberGenerator) {
+    package init(using random: inout some RandomNumberGenerator) {
         let words = (0..<4).map { _ in random.next() as UInt64 }
         text = words.flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> ($0 * 8)) } }.base64URL
     }

@@ -12,28 +12,32 @@ package struct MoneyService: Sendable {
     /// What the overview of spending tells attempts apart by.
     package enum Grouping: Sendable, Hashable {
         case provider, account, endpoint
+        /// The days on which attempts started, in UTC.
+        case day
         /// The values of that label.
         case label(String)
 
-        /// Reads `provider`, `account`, `endpoint` or `label.NAME`; nil for any other.
+        /// Reads `provider`, `account`, `endpoint`, `day` or `label.NAME`; nil for any other.
         package init?(_ text: String) {
             switch text {
             case "provider": self = .provider
             case "account": self = .account
             case "endpoint": self = .endpoint
+            case "day": self = .day
             default:
                 guard text.hasPrefix("label."), text.utf8.count > 6 else { return nil }
                 self = .label(String(text.dropFirst(6)))
             }
         }
 
-        /// The group of an attempt; nil if it has no such label.
-        func key(of spender: Spender) -> String? {
+        /// The group of attempts; nil if they have no such label.
+        func key(of sum: LedgerSum) -> String? {
             switch self {
-            case .provider: spender.provider.text
-            case .account: "\(spender.provider)/\(spender.account)"
-            case .endpoint: spender.endpoint.text
-            case .label(let name): spender.labels[name]
+            case .provider: sum.spender.provider.text
+            case .account: "\(sum.spender.provider)/\(sum.spender.account)"
+            case .endpoint: sum.spender.endpoint.text
+            case .label(let name): sum.spender.labels[name]
+            case .day: sum.day.map { String(Timestamp(milliseconds: $0 * LedgerSum.dayLength).rfc3339.prefix(10)) }
             }
         }
     }
@@ -73,7 +77,7 @@ package struct MoneyService: Sendable {
 
     /// What was spent by attempts that started in a time.
     package struct Spending: Sendable {
-        /// The largest first.
+        /// The largest first; days in their order.
         package let rows: [Row]
         package let total: Row
     }
@@ -83,18 +87,23 @@ package struct MoneyService: Sendable {
         by grouping: Grouping, from start: Timestamp, until end: Timestamp?
     ) async throws(TaskServiceError) -> Spending {
         let sums: [LedgerSum]
-        do throws(TaskStoreError) { sums = try await store.spending(from: start, until: end) } catch {
+        do throws(TaskStoreError) {
+            sums = try await store.spending(from: start, until: end, byDay: grouping == .day)
+        } catch {
             throw .store(error)
         }
         var rows: [String?: Row] = [:]
         var total = Row(key: nil)
         for sum in sums {
-            let key = grouping.key(of: sum.spender)
+            let key = grouping.key(of: sum)
             rows[key, default: Row(key: key)].add(sum)
             total.add(sum)
         }
-        return Spending(
-            rows: rows.values.sorted { ($1.size, $0.key ?? "") < ($0.size, $1.key ?? "") }, total: total)
+        let sorted =
+            grouping == .day
+            ? rows.values.sorted { $0.key ?? "" < $1.key ?? "" }
+            : rows.values.sorted { ($1.size, $0.key ?? "") < ($0.size, $1.key ?? "") }
+        return Spending(rows: sorted, total: total)
     }
 
     /// A budget, and what is used of it now.

@@ -48,6 +48,15 @@ package struct EndpointReport: Sendable {
         package let p90: Duration
         /// The number of measured tasks.
         package let samples: Int
+        /// The age by which each share of them has ended; nil if it was not asked for.
+        package let curve: [CurvePoint]?
+    }
+
+    /// A point of the curve of durations.
+    package struct CurvePoint: Sendable, Hashable {
+        /// From 0 to 1.
+        package let share: Double
+        package let age: Duration
     }
 
     /// The cost and delay of noticing that tasks ended.
@@ -122,10 +131,15 @@ package struct ProviderReport: Sendable, Hashable {
 }
 
 extension EndpointStatistics {
-    var learnedReport: EndpointReport.LearnedReport? {
+    func learnedReport(withCurve: Bool) -> EndpointReport.LearnedReport? {
         guard all.model.sampleCount > 0 else { return nil }
+        func curve() -> [EndpointReport.CurvePoint] {
+            let shares = [0.01] + (1...19).map { Double($0) / 20 } + [0.99]
+            return shares.map { EndpointReport.CurvePoint(share: $0, age: all.model.quantile($0)) }
+        }
         return EndpointReport.LearnedReport(
-            p50: all.model.quantile(0.5), p90: all.model.quantile(0.9), samples: all.model.sampleCount)
+            p50: all.model.quantile(0.5), p90: all.model.quantile(0.9), samples: all.model.sampleCount,
+            curve: withCurve ? curve() : nil)
     }
 
     var callbackReport: EndpointReport.CallbackReport? {

@@ -31,7 +31,8 @@ package struct EndpointService: Sendable {
     /// The status of the endpoint with that name.
     package func endpoint(_ name: String) async throws(TaskServiceError) -> EndpointReport {
         let profile = try catalog.profile(named: name)
-        return try await report(on: profile, counts: try await countsByEndpoint()[profile.name] ?? [:])
+        return try await report(
+            on: profile, counts: try await countsByEndpoint()[profile.name] ?? [:], withCurve: true)
     }
 
     private func countsByEndpoint() async throws(TaskServiceError) -> [EndpointName: [TaskState: Int]] {
@@ -43,7 +44,7 @@ package struct EndpointService: Sendable {
     }
 
     private func report(
-        on profile: EndpointProfile, counts: [TaskState: Int]
+        on profile: EndpointProfile, counts: [TaskState: Int], withCurve: Bool = false
     ) async throws(TaskServiceError) -> EndpointReport {
         let now = time.now()
         let name = profile.name
@@ -67,7 +68,7 @@ package struct EndpointService: Sendable {
             inFlight: (counts[.running] ?? 0) + (counts[.submitting] ?? 0), queued: counts[.queued] ?? 0,
             uncertain: counts[.uncertain] ?? 0, maxInFlight: admission.maxInFlight(of: profile),
             submissionsPerSecond: admission.submissionsPerSecond(of: profile),
-            learned: known.learnedReport, tracking: known.trackingReport,
+            learned: known.learnedReport(withCurve: withCurve), tracking: known.trackingReport,
             polled: meter.report(of: name.service), lastError: errors.max { $0.at < $1.at },
             callbacks: known.callbackReport,
             unrecognised: unrecognised.report(of: name))

@@ -62,10 +62,26 @@ extension TaskService {
 
     /// A page of tasks, newest first.
     package func tasks(
-        matching filter: TaskFilter, after cursor: PageCursor?, limit: Int
+        matching filter: TaskFilter, after cursor: PageCursor?, limit: Int, with documents: ListedDocuments = .all
     ) async throws(TaskServiceError) -> TaskListing {
         do throws(TaskStoreError) {
-            return try await store.tasks(matching: filter, after: cursor, limit: limit)
+            return try await store.tasks(matching: filter, after: cursor, limit: limit, with: documents)
+        } catch {
+            throw .store(error)
+        }
+    }
+
+    /// The number of tasks that the filter selects.
+    package func count(matching filter: TaskFilter) async throws(TaskServiceError) -> FilteredCount {
+        do throws(TaskStoreError) { return try await store.count(matching: filter) } catch { throw .store(error) }
+    }
+
+    /// The names of labels that tasks have, or the values of the label with that name; those with that prefix.
+    package func labels(
+        named name: String?, withPrefix prefix: String, limit: Int
+    ) async throws(TaskServiceError) -> [String] {
+        do throws(TaskStoreError) {
+            return try await store.labels(named: name, withPrefix: prefix, limit: limit)
         } catch {
             throw .store(error)
         }

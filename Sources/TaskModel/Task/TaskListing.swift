@@ -8,8 +8,40 @@ package struct TaskFilter: Sendable, Hashable {
     package var createdBefore: Timestamp?
     /// Whether the tasks have been retried; nil for both.
     package var isRetried: Bool?
+    /// Whether only queued tasks that a budget has held are selected.
+    package var isHeldByBudget = false
 
     package init() {}
+
+    /// Whether it restricts nothing but the state and the endpoint, by which tasks are counted anyway.
+    package var isCounted: Bool {
+        labels.isEmpty && createdAfter == nil && createdBefore == nil && isRetried == nil && !isHeldByBudget
+    }
+}
+
+/// The documents that a list has with each task.
+package struct ListedDocuments: OptionSet, Sendable, Hashable {
+    package let rawValue: Int
+
+    package init(rawValue: Int) { self.rawValue = rawValue }
+
+    package static let request = ListedDocuments(rawValue: 1)
+    package static let response = ListedDocuments(rawValue: 2)
+    /// Without ``response``, long values are null.
+    package static let results = ListedDocuments(rawValue: 4)
+    package static let all: ListedDocuments = [.request, .response, .results]
+}
+
+/// The number of tasks that a filter selects.
+package struct FilteredCount: Sendable, Hashable {
+    package let count: Int
+    /// Whether all were counted. Otherwise there are at least so many.
+    package let isComplete: Bool
+
+    package init(count: Int, isComplete: Bool) {
+        self.count = count
+        self.isComplete = isComplete
+    }
 }
 
 /// The position where a list continues. Opaque to clients.

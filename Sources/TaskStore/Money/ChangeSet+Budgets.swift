@@ -137,7 +137,7 @@ extension StoreSnapshot {
     /// The sums of the ledger for each share of the budget in a period.
     func meters(of budget: Budget, in period: BudgetPeriod) throws -> [BudgetMeter] {
         var meters: [String: BudgetMeter] = [:]
-        for sum in try ledgerSums(from: period.start, until: period.end) where sum.unit == budget.unit {
+        for sum in try ledgerSums(from: period.start, until: period.end, byDay: false) where sum.unit == budget.unit {
             guard let share = budget.share(of: sum.spender) else { continue }
             meters[share, default: BudgetMeter(budget: budget.name, share: share, periodStart: period.start)]
                 .add(sum)

@@ -58,14 +58,23 @@ package struct LedgerSum: Sendable, Hashable {
     /// Attempts, and those of them whose cost is unknown.
     package var attempts: Int
     package var unpriced: Int
+    /// The day on which they started, in UTC since 1970-01-01; nil if days are not told apart.
+    package let day: Int64?
 
-    package init(spender: Spender, unit: MoneyUnit?, reserved: Int64, spent: Int64, attempts: Int, unpriced: Int) {
+    /// The length of a day in milliseconds.
+    package static let dayLength: Int64 = 86_400_000
+
+    package init(
+        spender: Spender, unit: MoneyUnit?, reserved: Int64, spent: Int64, attempts: Int, unpriced: Int,
+        day: Int64? = nil
+    ) {
         self.spender = spender
         self.unit = unit
         self.reserved = reserved
         self.spent = spent
         self.attempts = attempts
         self.unpriced = unpriced
+        self.day = day
     }
 }
 

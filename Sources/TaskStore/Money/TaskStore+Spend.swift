@@ -2,9 +2,11 @@ package import TaskModel
 
 /// Shows the ledger.
 extension TaskStore {
-    /// The sums of the ledger over attempts that started in that time.
-    package func spending(from start: Timestamp, until end: Timestamp?) async throws(TaskStoreError) -> [LedgerSum] {
-        try await read("spending", .page) { try $0.ledgerSums(from: start, until: end) }
+    /// The sums of the ledger over attempts that started in that time, perhaps for each day.
+    package func spending(
+        from start: Timestamp, until end: Timestamp?, byDay: Bool = false
+    ) async throws(TaskStoreError) -> [LedgerSum] {
+        try await read("spending", .page) { try $0.ledgerSums(from: start, until: end, byDay: byDay) }
     }
 
     /// The lines of the ledger about a task, by attempt, oldest first. They stay after the task was removed.

@@ -18,7 +18,7 @@ struct SpendCommand: DaemonCommand {
               pollux spend --by provider --since 7d --json
             """)
 
-    @Option(help: ArgumentHelp("provider, account, endpoint or label.NAME.", valueName: "what"))
+    @Option(help: ArgumentHelp("provider, account, endpoint, day (in UTC) or label.NAME.", valueName: "what"))
     var by = "endpoint"
 
     @Option(
@@ -32,8 +32,8 @@ struct SpendCommand: DaemonCommand {
 
     func validate() throws {
         let isLabel = by.hasPrefix("label.") && by.count > 6
-        guard ["provider", "account", "endpoint"].contains(by) || isLabel else {
-            throw ValidationError("--by is provider, account, endpoint or label.NAME, not '\(by)'.")
+        guard ["provider", "account", "endpoint", "day"].contains(by) || isLabel else {
+            throw ValidationError("--by is provider, account, endpoint, day or label.NAME, not '\(by)'.")
         }
     }
 

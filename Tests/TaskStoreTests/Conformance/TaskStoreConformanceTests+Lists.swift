@@ -78,6 +78,89 @@ extension TaskStoreConformanceTests {
         }
     }
 
+    @Test func `a count is that of the list, and stops at its limit`() async throws {
+        try await with { (store: TaskStore) async throws in
+            _ = try await store.insert(
+                (0..<60).map { number in
+                    .new(
+                        .task(
+                            number, state: number % 3 == 0 ? .failed : .queued,
+                            endpoint: number % 2 == 0 ? "image/make" : "video/make",
+                            at: now + .seconds(number), labels: ["n": "\(number % 5)", "all": "1"]))
+                })
+            let video = try endpoint("video/make")
+            let changes: [@Sendable (inout TaskFilter) -> Void] = [
+                { _ in }, { $0.states = [.failed] }, { $0.endpoints = [video] },
+                {
+                    $0.states = [.failed, .queued]; $0.endpoints = [video]
+                }, { $0.labels = ["n": "3"] },
+                {
+                    $0.labels = ["n": "3", "all": "1"]; $0.states = [.queued]
+                }, { $0.createdAfter = now + .seconds(9) },
+                {
+                    $0.createdBefore = now + .seconds(9); $0.endpoints = [video]
+                }, { $0.isRetried = true },
+                { $0.labels = ["n": "9"] }, { $0.isHeldByBudget = true },
+            ]
+            for (place, change) in changes.enumerated() {
+                var filter = TaskFilter()
+                change(&filter)
+                let listed = try await store.tasks(matching: filter, after: nil, limit: 500).tasks.count
+                #expect(
+                    try await store.count(matching: filter) == FilteredCount(count: listed, isComplete: true),
+                    "\(place)")
+            }
+        }
+    }
+
+    @Test func `labels are listed by name and by value, each once, by their beginning`() async throws {
+        try await with { (store: TaskStore) async throws in
+            _ = try await store.insert(
+                (0..<40).map { .new(.task($0, labels: ["job": "j\($0 % 12)", "team": "red", "träge": "%_"])) })
+            #expect(try await store.labels(named: nil, withPrefix: "", limit: 9) == ["job", "team", "träge"])
+            #expect(try await store.labels(named: nil, withPrefix: "t", limit: 9) == ["team", "träge"])
+            #expect(try await store.labels(named: nil, withPrefix: "t", limit: 1) == ["team"])
+            #expect(try await store.labels(named: nil, withPrefix: "x", limit: 9) == [])
+            #expect(try await store.labels(named: "job", withPrefix: "j1", limit: 9) == ["j1", "j10", "j11"])
+            #expect(try await store.labels(named: "job", withPrefix: "", limit: 50).count == 12)
+            #expect(try await store.labels(named: "träge", withPrefix: "%", limit: 9) == ["%_"])
+            #expect(try await store.labels(named: "none", withPrefix: "", limit: 9) == [])
+        }
+    }
+
+    @Test func `a list reads only the documents that it is asked for`() async throws {
+        try await with { (store: TaskStore) async throws in
+            let text = String(repeating: "A", count: 2_000)
+            let task = TrackedTask.task(1, state: .running)
+            _ = try await store.insert(.new(task))
+            let record: JSONValue = ["url": "https://x/1.png", "text": .string(text)]
+            var observation = Observation(.succeeded(partial: false), record: record)
+            observation.results = try ["/url", "/text"].map { pointer in
+                let pointer = try #require(JSONPointer(pointer))
+                return TaskResult(
+                    kind: .text, pointer: pointer, value: try #require(record.value(at: pointer)), mediaType: nil,
+                    sizeInBytes: nil)
+            }
+            _ = try await store.apply(.observed(observation), to: task.id, at: now, nextDueAt: nil)
+            func listed(_ documents: ListedDocuments) async throws -> TaskPayload {
+                let page = try await store.tasks(matching: TaskFilter(), after: nil, limit: 9, with: documents)
+                #expect(page.tasks.map(\.task.id) == [task.id])
+                return try #require(page.tasks.first).payload
+            }
+            let none = try await listed([])
+            #expect(none.request == .null && none.response == nil && none.results == [])
+            let request = try await listed([.request])
+            #expect(request.request["prompt"] != nil && request.response == nil)
+            let results = try await listed([.results])
+            #expect(results.request == .null && results.response == nil)
+            // The longer one is in the record only.
+            #expect(results.results?.map(\.value) == ["https://x/1.png", .null])
+            let both = try await listed([.results, .response])
+            #expect(both.request == .null && both.response == record)
+            #expect(both.results?.map(\.value) == ["https://x/1.png", .string(text)])
+        }
+    }
+
     @Test func `a prefix of an id finds the ids that have it`() async throws {
         try await with { (store: TaskStore) async throws in
             for number in 0..<5 { _ = try await store.insert(.new(.task(number))) }
