@@ -201,8 +201,7 @@ struct FileDownload {
         case let error as HTTPClientError where error == .cancelled: .cancelled
         case let error as HTTPClientError where error == .readTimeout:
             .later("The server sent nothing for 30 seconds.")
-        case let error as HTTPClientError: .later("The download failed: \(error.shortDescription).")
-        default: .later("The download failed: \(type(of: error)).")
+        default: .later("The download failed: \(UpstreamTransportError.reason(for: error)).")
         }
     }
 }

@@ -60,7 +60,8 @@ extension UpstreamTransportError {
         }
     }
 
-    private static func reason(for error: any Error) -> String {
+    /// Why no reply came, in words.
+    package static func reason(for error: any Error) -> String {
         switch error {
         case let error as HTTPClientError: reason(for: error)
         case let error as NIOConnectionError:
