@@ -28,7 +28,7 @@ extension SQLiteTransaction {
 
     func count(matching filter: TaskFilter, upTo limit: Int) throws -> Int {
         let query = ListQuery(counting: filter, upTo: limit)
-        return try Int.fetchOne(db.cachedStatement(sql: query.sql), binding: query.values) ?? 0
+        return try CountRow.fetchAll(db.cachedStatement(sql: query.sql), binding: query.values).first?.count ?? 0
     }
 
     func labels(named name: String?, withPrefix prefix: String, limit: Int) throws -> [String] {
@@ -47,7 +47,7 @@ extension SQLiteTransaction {
                       LIMIT ?3
                     )
                     SELECT text FROM found WHERE substr(text, 1, length(?2)) = ?2
-                    """), binding: [ColumnValue(name), .text(prefix), ColumnValue(limit)])
+                    """), arguments: [name, prefix, limit])
     }
 
     func tasks(of endpoint: EndpointName, before key: Int64, limit: Int) throws -> [TaskRow] {
@@ -99,6 +99,12 @@ extension SQLiteTransaction {
             return db.lastInsertedRowID
         }
     }
+}
+
+private struct CountRow: ColumnDecodable {
+    let count: Int
+
+    init(_ next: inout ColumnReader) throws { count = next() }
 }
 
 extension LogRow: ColumnDecodable {

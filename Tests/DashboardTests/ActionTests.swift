@@ -1,3 +1,5 @@
+import HTTPTesting
+import TaskEngine
 import TaskModel
 import TaskStore
 import TaskTesting
@@ -19,7 +21,7 @@ import VerbatimJSON
     }
 
     @Test func `what is done to a task names the dashboard in its log, and what follows does not`() async throws {
-        try await DashboardHarness.run { dashboard in
+        try await DashboardHarness.run { (dashboard: DashboardHarness) async throws in
             let token = try dashboard.token()
             let reply = try await dashboard.ask(
                 "POST", "/v1/tasks", #"{"endpoint":"image/make","request":{"prompt":"x"}}"#, token: token)
@@ -44,7 +46,7 @@ import VerbatimJSON
     }
 
     @Test func `many submissions at once name the dashboard too`() async throws {
-        try await DashboardHarness.run { dashboard in
+        try await DashboardHarness.run { (dashboard: DashboardHarness) async throws in
             let line = #"{"endpoint":"image/make","request":{"prompt":"x"}}"# + "\n"
             let reply = try await dashboard.ask(
                 "POST", "/v1/tasks", line + line, token: try dashboard.token(), type: "application/x-ndjson")
@@ -55,7 +57,7 @@ import VerbatimJSON
     }
 
     @Test func `an action that changes no task leaves a line of its own, once it is done`() async throws {
-        try await DashboardHarness.run { dashboard in
+        try await DashboardHarness.run { (dashboard: DashboardHarness) async throws in
             let token = try dashboard.token()
             let path = "/v1/endpoints/image/make/pause"
             #expect(try await dashboard.ask("POST", path, token: token).status == 200)

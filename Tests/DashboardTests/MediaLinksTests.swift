@@ -9,7 +9,7 @@ import VerbatimJSON
 
 @Suite(.timeLimit(.minutes(2))) struct MediaLinksTests {
     @Test func `a signed address serves the file without a token, whole and in parts`() async throws {
-        try await DashboardHarness.run { dashboard in
+        try await DashboardHarness.run { (dashboard: DashboardHarness) async throws in
             let id = try await dashboard.taskWithFile("0123456789", mediaType: "video/mp4")
             let link = try await dashboard.link(to: id, token: try dashboard.token(isReadOnly: true))
             let whole = try await dashboard.ask("GET", link)
@@ -32,7 +32,7 @@ import VerbatimJSON
         "text/html", "image/svg+xml", "application/octet-stream", "text/javascript", "application/xhtml+xml",
     ])
     func `what could run scripts is only downloaded`(mediaType: String) async throws {
-        try await DashboardHarness.run { dashboard in
+        try await DashboardHarness.run { (dashboard: DashboardHarness) async throws in
             let id = try await dashboard.taskWithFile(
                 "<svg><script>alert(1)</script></svg>", mediaType: mediaType, name: "x.svg")
             let reply = try await dashboard.ask("GET", try await dashboard.link(to: id, token: try dashboard.token()))
@@ -45,7 +45,7 @@ import VerbatimJSON
     }
 
     @Test func `an address works for ten minutes, and only as it was made`() async throws {
-        try await DashboardHarness.run { dashboard in
+        try await DashboardHarness.run { (dashboard: DashboardHarness) async throws in
             let id = try await dashboard.taskWithFile("0123456789", mediaType: "image/png")
             let link = try await dashboard.link(to: id, token: try dashboard.token())
             let (path, query) = try #require(
@@ -80,18 +80,18 @@ import VerbatimJSON
         func links() -> MediaLinks { MediaLinks(random: EngineRandom(SystemRandomNumberGenerator()), time: time) }
         let (first, second) = (links(), links())
         let target = MediaLinks.Target(task: .other, index: 3)
-        func target(of url: String, in links: MediaLinks) throws -> MediaLinks.Target? {
+        func opened(_ url: String, by links: MediaLinks) throws -> MediaLinks.Target? {
             let parts = url.split(whereSeparator: { "?&=".contains($0) }).map(String.init)
             #expect(parts.count == 5)
             return links.target(path: parts[0], expires: parts[2], signature: parts[4])
         }
         let url = first.url(of: target, until: first.expiry)
-        #expect(try target(of: url, in: first) == target)
-        #expect(try target(of: url, in: second) == nil)
+        #expect(try opened(url, by: first) == target)
+        #expect(try opened(url, by: second) == nil)
     }
 
     @Test func `addresses are made for whole ids, and for at most 200 results at once`() async throws {
-        try await DashboardHarness.run { dashboard in
+        try await DashboardHarness.run { (dashboard: DashboardHarness) async throws in
             let token = try dashboard.token()
             let result = #"{"task":"\#(TaskID.other.text)","index":0}"#
             func status(_ results: String) async throws -> Int {

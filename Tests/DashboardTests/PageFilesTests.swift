@@ -25,7 +25,7 @@ import Testing
     }
 
     @Test func `the page is sent anew only when it has changed`() async throws {
-        try await DashboardHarness.run { dashboard in
+        try await DashboardHarness.run { (dashboard: DashboardHarness) async throws in
             let first = try await dashboard.ask("GET", "/")
             #expect(first.status == 200 && first.headers["content-type"] == "text/html; charset=utf-8")
             #expect(first.headers["cache-control"] == "no-cache" && first.headers["vary"] == "Accept-Encoding")
@@ -39,7 +39,7 @@ import Testing
     }
 
     @Test func `a client that takes gzip gets it`() async throws {
-        try await DashboardHarness.run { dashboard in
+        try await DashboardHarness.run { (dashboard: DashboardHarness) async throws in
             let plain = try await dashboard.ask("GET", "/")
             for coding in ["gzip", "br, gzip;q=0.5, deflate", "GZIP"] {
                 let reply = try await dashboard.ask("HEAD", "/", headers: ["Accept-Encoding: \(coding)"])
@@ -60,7 +60,7 @@ import Testing
         "/assets/..\\index.html", "/index.html", "/../etc/passwd", "/assets/index.html%00.js",
     ])
     func `a path leads to a file of the page or to nothing`(path: String) async throws {
-        try await DashboardHarness.run { dashboard in
+        try await DashboardHarness.run { (dashboard: DashboardHarness) async throws in
             let reply = try await dashboard.ask("GET", path)
             // A slash at the end names the same file.
             if path == "/assets/index.html/" {

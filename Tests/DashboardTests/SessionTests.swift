@@ -1,5 +1,7 @@
 import HTTPTesting
+import TaskEngine
 import TaskModel
+import TaskStore
 import TaskTesting
 import Testing
 import VerbatimJSON
@@ -12,7 +14,7 @@ import VerbatimJSON
     }
 
     @Test func `a code works once`() async throws {
-        try await DashboardHarness.run { dashboard in
+        try await DashboardHarness.run { (dashboard: DashboardHarness) async throws in
             let code = dashboard.sessions.addCode(isReadOnly: false).code
             let reply = try await begin(dashboard, code)
             #expect(reply.status == 200)
@@ -28,13 +30,14 @@ import VerbatimJSON
     }
 
     @Test func `a code works for a minute`() async throws {
-        try await DashboardHarness.run { dashboard in
+        try await DashboardHarness.run { (dashboard: DashboardHarness) async throws in
             let (early, late) = (
                 dashboard.sessions.addCode(isReadOnly: false), dashboard.sessions.addCode(isReadOnly: false)
             )
             #expect(early.expiresAt == dashboard.world.time.now() + .seconds(60))
             dashboard.world.time.advance(by: .milliseconds(59_999))
-            #expect(try await begin(dashboard, early.code).status == 200)
+            let begun = try await begin(dashboard, early.code)
+            #expect(begun.status == 200)
             // A clock that is set back gives no code more time.
             dashboard.world.time.setWallClock(by: .seconds(-3_600))
             dashboard.world.time.advance(by: .milliseconds(1))
@@ -43,7 +46,7 @@ import VerbatimJSON
     }
 
     @Test func `what is no code begins no session`() async throws {
-        try await DashboardHarness.run { dashboard in
+        try await DashboardHarness.run { (dashboard: DashboardHarness) async throws in
             _ = dashboard.sessions.addCode(isReadOnly: false)
             for code in ["", "x", String(repeating: "A", count: 43), "\\u0000"] {
                 #expect(try await begin(dashboard, code).status == 401, "\(code)")
@@ -57,7 +60,7 @@ import VerbatimJSON
     }
 
     @Test func `a newer code takes the place of the oldest of too many`() async throws {
-        try await DashboardHarness.run { dashboard in
+        try await DashboardHarness.run { (dashboard: DashboardHarness) async throws in
             let codes = (0...DashboardSessions.mostCodes).map { _ in dashboard.sessions.addCode(isReadOnly: false).code
             }
             #expect(try await begin(dashboard, codes[0]).status == 401)
@@ -66,7 +69,7 @@ import VerbatimJSON
     }
 
     @Test func `without the token of a session the local API shows nothing`() async throws {
-        try await DashboardHarness.run { dashboard in
+        try await DashboardHarness.run { (dashboard: DashboardHarness) async throws in
             let token = try dashboard.token()
             let code = dashboard.sessions.addCode(isReadOnly: false).code
             for value in [
@@ -90,7 +93,7 @@ import VerbatimJSON
     }
 
     @Test func `a session ends when its browser says so, or after half a day without a request`() async throws {
-        try await DashboardHarness.run { dashboard in
+        try await DashboardHarness.run { (dashboard: DashboardHarness) async throws in
             func status(_ token: String) async throws -> Int {
                 try await dashboard.ask("GET", "/v1/status", token: token).status
             }
@@ -121,7 +124,7 @@ import VerbatimJSON
     }
 
     @Test func `a session that can only look changes nothing`() async throws {
-        try await DashboardHarness.run { dashboard in
+        try await DashboardHarness.run { (dashboard: DashboardHarness) async throws in
             let id = try await dashboard.world.submit()
             let code = dashboard.sessions.addCode(isReadOnly: true).code
             let begun = try await begin(dashboard, code)
@@ -152,7 +155,7 @@ import VerbatimJSON
     }
 
     @Test func `what outlasts a session is not for browsers`() async throws {
-        try await DashboardHarness.run { dashboard in
+        try await DashboardHarness.run { (dashboard: DashboardHarness) async throws in
             let token = try dashboard.token()
             for (path, body) in [
                 ("/v1/dashboard/logins", "{}"), ("/v1/gateway/tokens", #"{"name":"a"}"#),
@@ -167,7 +170,7 @@ import VerbatimJSON
     }
 
     @Test func `the stream of a session ends with it`() async throws {
-        try await DashboardHarness.run { dashboard in
+        try await DashboardHarness.run { (dashboard: DashboardHarness) async throws in
             let token = try dashboard.token()
             try await RawClient.with(port: dashboard.port) { client in
                 try await client.send(dashboard.request("GET", "/v1/events", token: token, closes: false))

@@ -1,3 +1,4 @@
+import HTTPTypes
 import TaskModel
 import Testing
 import VerbatimJSON

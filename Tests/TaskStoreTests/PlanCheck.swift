@@ -49,6 +49,12 @@ enum PlanCheck {
             "the files to be removed, which are few and leave the index with that"
         ),
         ("SELECT COUNT(*) FROM artefact", "SCAN artefact", "the files that wait, counted for `status`"),
+        (
+            "count(*) FROM (SELECT 1 FROM task", "SCAN task",
+            "a count reads tasks until it has enough; that of a state or an endpoint comes from task_count"
+        ),
+        ("FROM budget_hold)", "SCAN budget_hold", "the tasks that budgets hold"),
+        ("RECURSIVE found (text)", "SCAN found", "the row before: each step seeks the next text of a label"),
         ("json_each(?)", "SCAN json_each", "the values of a list's filter"),
         ("json_each(?)", "SCAN wanted", "the labels of a list's filter"),
         ("ORDER BY task_key DESC LIMIT", "USE TEMP B-TREE FOR ORDER BY", "a list filtered by several values at once"),
