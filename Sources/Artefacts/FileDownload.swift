@@ -1,6 +1,7 @@
 import AsyncHTTPClient
 import NIOCore
 import NIOHTTP1
+import ProviderCatalog
 import TaskEngine
 import TaskModel
 import UpstreamHTTP

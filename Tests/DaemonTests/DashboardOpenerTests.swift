@@ -1,6 +1,7 @@
 import Dashboard
 import LocalAPI
 import TaskEngine
+import TaskModel
 import TaskTesting
 import Testing
 
@@ -32,10 +33,10 @@ import Testing
 
     @Test func `after a failure the next request tries again`() async throws {
         var starts = opener.starts.makeAsyncIterator()
-        async let failing = opener.open(isReadOnly: false)
+        let failing = Task { [opener] in try await opener.open(isReadOnly: false) }
         await starts.next()
         opener.noteFailure("No port is free.")
-        await #expect(throws: DashboardRefusal.cannotListen("No port is free.")) { _ = try await failing }
+        await #expect(throws: DashboardRefusal.cannotListen("No port is free.")) { _ = try await failing.value }
         async let working = opener.open(isReadOnly: false)
         await starts.next()
         opener.noteListening(at: "http://127.0.0.1:1")
@@ -43,10 +44,10 @@ import Testing
     }
 
     @Test func `nobody waits for a daemon that stops`() async throws {
-        async let waiting = opener.open(isReadOnly: false)
+        let waiting = Task { [opener] in try await opener.open(isReadOnly: false) }
         for await _ in opener.starts { break }
         opener.noteStop()
-        await #expect(throws: DashboardRefusal.stopping) { _ = try await waiting }
+        await #expect(throws: DashboardRefusal.stopping) { _ = try await waiting.value }
         await #expect(throws: DashboardRefusal.stopping) { _ = try await opener.open(isReadOnly: false) }
     }
 }
