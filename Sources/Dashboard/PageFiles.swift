@@ -50,7 +50,8 @@ struct PageFiles: Sendable {
         var headers: HTTPFields = [
             .contentType: file.mediaType, .eTag: tag, .cacheControl: "no-cache", .vary: "Accept-Encoding",
         ]
-        if request.headers[values: .ifNoneMatch].contains(tag) {
+        let known = request.headers[values: .ifNoneMatch].flatMap { $0.split(separator: ",") }
+        if known.contains(where: { $0.filter { $0 != " " } == tag }) {
             return Response(status: .notModified, headers: headers)
         }
         if isCompressed { headers[.contentEncoding] = "gzip" }

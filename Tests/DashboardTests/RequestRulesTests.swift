@@ -38,7 +38,7 @@ import VerbatimJSON
         try await DashboardHarness.run { (dashboard: DashboardHarness) async throws in
             var received = ""
             try await RawClient.with(port: dashboard.port) { client in
-                try await client.send("GET / HTTP/1.0\r\n\r\n")
+                try await client.send("GET / HTTP/1.0\r\nConnection: close\r\n\r\n")
                 received = try await client.readToEnd()
             }
             #expect(RawReply(received).status == 403, "\(received)")
