@@ -93,7 +93,7 @@ export function duration(seconds) {
   const s = Math.abs(seconds);
   if (s < 0.0005) return "0 s";
   if (s < 1) return `${Math.round(s * 1000)} ms`;
-  if (s < 9.95) return `${s.toFixed(1)} s`;
+  if (s < 9.95) return `${Number(s.toFixed(1))} s`;
   if (s < 99.5) return `${Math.round(s)} s`;
   if (s < 5970) return `${Math.floor(s / 60)} min${s < 600 && Math.floor(s % 60) ? ` ${Math.floor(s % 60)} s` : ""}`;
   if (s < 172800) return `${Math.floor(s / 3600)} h${s < 36000 && Math.floor((s % 3600) / 60) ? ` ${Math.floor((s % 3600) / 60)} min` : ""}`;
@@ -103,7 +103,7 @@ export function duration(seconds) {
 export function relative(at) {
   const seconds = (Date.parse(at) - now()) / 1000;
   if (Math.abs(seconds) < 1.5) return "now";
-  const text = duration(Math.abs(seconds) < 60 ? Math.round(seconds) : seconds).replace(".0 s", " s");
+  const text = duration(Math.abs(seconds) < 60 ? Math.round(seconds) : seconds);
   return seconds < 0 ? `${text} ago` : `in ${text}`;
 }
 

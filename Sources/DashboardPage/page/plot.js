@@ -16,7 +16,8 @@ const times = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800,
 
 /** Share of tasks that have ended after a time, with the median and the ninth decile. */
 export function durations(learned, label, typical) {
-  const curve = learned.curve?.map(({ seconds, ended }) => [seconds, ended]) ?? [];
+  // The slowest few would press the rest together.
+  const curve = (learned.curve ?? []).filter(({ seconds }) => seconds <= learned.p90_seconds * 2.5).map(({ seconds, ended }) => [seconds, ended]);
   const [width, height, left, right, top, bottom] = [900, 230, 48, 20, 12, 28];
   const end = Math.max(curve.at(-1)?.[0] ?? 0, learned.p90_seconds * 1.2, 0.1);
   const x = (seconds) => left + (seconds / end) * (width - left - right);
@@ -31,7 +32,7 @@ export function durations(learned, label, typical) {
     [0, 0.25, 0.5, 0.75, 1].map((share) => [
       svg("path", { d: `M${left} ${y(share)}H${width - right}`, class: "plot-grid" }),
       svg("text", { x: left - 8, y: y(share) + 4, class: "plot-text end" }, `${share * 100} %`)]),
-    steps(end, times).map((seconds) => svg("text", { x: x(seconds), y: height - 8, class: "plot-text middle" }, seconds ? duration(seconds).replace(".0 s", " s") : "0")),
+    steps(end, times).map((seconds) => svg("text", { x: x(seconds), y: height - 8, class: "plot-text middle" }, seconds ? duration(seconds) : "0")),
     drawn.length > 1 && [
       svg("path", { d: `${path(drawn)}L${drawn.at(-1)[0]} ${y(0)}L${drawn[0][0]} ${y(0)}Z`, class: "plot-area" }), svg("path", { d: path(drawn), class: "plot-line" })],
     typical > 0 && typical <= end && [
