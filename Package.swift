@@ -26,6 +26,7 @@ let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioExtras = Target.Dependency.product(name: "NIOExtras", package: "swift-nio-extras")
 let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
@@ -80,9 +81,11 @@ let package = Package(
         .target(
             name: "HTTPServing",
             dependencies: [
-                "Text", "VerbatimJSON", hummingbird, hummingbirdCore, hummingbirdTLS, httpTypes, nioCore, nioHTTP1,
-                nioSSL, logging, serviceLifecycle,
+                "Text", "VerbatimJSON", hummingbird, hummingbirdCore, hummingbirdTLS, httpTypes, nioCore, nioExtras,
+                nioHTTP1, nioPosix, nioSSL, logging, serviceLifecycle,
             ]),
+        // What the daemon and the service manager that started it, such as systemd, tell each other.
+        .target(name: "ServiceManager"),
         // Settings of SQLite that Swift cannot make.
         .target(name: "SQLiteSettings", linkerSettings: [.linkedLibrary("sqlite3")]),
         // Statements and columns without GRDB's conversions: docs/sqlite.md.
@@ -188,7 +191,7 @@ let package = Package(
             name: "Daemon",
             dependencies: [
                 "AllocatorSettings", "Artefacts", "Dashboard", "Gateway", "HTTPServing", "LocalAPI", "CallbackAPI",
-                "NotificationSending", "TaskEngine", "UpstreamHTTP",
+                "NotificationSending", "ServiceManager", "TaskEngine", "UpstreamHTTP",
                 "SQLiteDriver",
                 "TaskStore",
                 "ProviderCatalog",
@@ -240,8 +243,10 @@ let package = Package(
         .testTarget(
             name: "HTTPServingTests",
             dependencies: [
-                "HTTPServing", "HTTPTesting", hummingbird, hummingbirdCore, hummingbirdTesting, httpTypes,
+                "HTTPServing", "HTTPTesting", hummingbird, hummingbirdCore, hummingbirdTesting, httpTypes, logging,
+                nioPosix, serviceLifecycle,
             ]),
+        .testTarget(name: "ServiceManagerTests", dependencies: ["ServiceManager"]),
         .testTarget(name: "TaskModelTests", dependencies: ["Randomness", "TaskModel", "VerbatimJSON", "TaskTesting"]),
         .testTarget(
             name: "PollingPolicyTests",
@@ -334,8 +339,9 @@ let package = Package(
         .testTarget(
             name: "DaemonTests",
             dependencies: [
-                "Artefacts", "Daemon", "Dashboard", "Gateway", "LocalAPI", "ProviderCatalog", "TaskEngine", "TaskModel",
-                "TaskStore", "TaskTesting", "UpstreamHTTP", "VerbatimJSON", logging,
+                "Artefacts", "Daemon", "Dashboard", "Gateway", "LocalAPI", "ProviderCatalog", "SQLiteDriver",
+                "ServiceManager", "TaskEngine", "TaskModel", "TaskStore", "TaskTesting", "UpstreamHTTP",
+                "VerbatimJSON", logging,
             ]),
         .testTarget(
             name: "SandboxTests",

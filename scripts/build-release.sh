@@ -7,7 +7,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-settings=(-c release --static-swift-stdlib -Xswiftc -cross-module-optimization)
+# Nothing is loaded into the binary at run time, so it exports no symbols.
+settings=(-c release --static-swift-stdlib -Xswiftc -cross-module-optimization -Xlinker --no-export-dynamic)
 [[ -n "${POLLUX_SCRATCH_PATH:-}" ]] && settings+=(--scratch-path "$POLLUX_SCRATCH_PATH")
 place="$(swift build "${settings[@]}" --show-bin-path)"
 stripped="$place/stripped/pollux"

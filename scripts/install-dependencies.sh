@@ -7,9 +7,10 @@ cd "$(dirname "$0")/.."
 
 needed_swift=6.3
 
-# SQLite for GRDB; the C library and linker's files that Swift links against; git for the packages; curl for trying
-# the socket; Python for its client, the test clients of the sandbox and JSON in scripts; mypy for the types of the client.
-packages=(binutils ca-certificates curl g++ git libc6-dev libsqlite3-dev mypy pkg-config python3 python3-venv tzdata zlib1g-dev)
+# SQLite for GRDB; the C library and linker's files that Swift links against; dpkg-dev for the dependencies of the package;
+# git for the packages; curl for trying the socket; Python for its client, the test clients of the sandbox and JSON in scripts; mypy
+# for the types of the client.
+packages=(binutils ca-certificates curl dpkg-dev g++ git libc6-dev libsqlite3-dev mypy pkg-config python3 python3-venv tzdata zlib1g-dev)
 [[ ${1:-} != --browser ]] || packages+=(chromium chromium-driver fonts-inter)
 
 missing=()

@@ -28,9 +28,10 @@ package enum CallbackAPI {
 
     /// Creates the listener service. Without an identity it serves plain HTTP, for a proxy or tunnel in front of it.
     ///
-    /// `onRunning` receives the port when the listener accepts connections.
+    /// `inherited` is the listening socket if it is open already. `onRunning` receives the port when the listener accepts
+    /// connections.
     package static func server(
-        receiver: CallbackReceiver, host: String, port: Int, identity: Identity?,
+        receiver: CallbackReceiver, host: String, port: Int, identity: Identity?, inherited: CInt? = nil,
         limits: CallbackLimits = CallbackLimits(),
         time: any TimeSource, eventLoopGroup: any EventLoopGroup, logger: Logger,
         onRunning: @escaping @Sendable (_ port: Int) async -> Void
@@ -42,33 +43,39 @@ package enum CallbackAPI {
         let router = Router(context: CallbackContext.self)
         router.add(middleware: CallbackRoute(receiver: receiver, limiter: limiter, limits: limits))
         let application = Application(
-            router: router, server: try builder(identity, limits: limits, limiter: limiter),
+            router: router,
             configuration: ApplicationConfiguration(
                 address: .hostname(host, port: port), serverName: nil,
                 availableConnectionsDelegate: MaximumAvailableConnections(limits.connections)),
             onServerRunning: { channel in await onRunning(channel.localAddress?.port ?? port) },
             eventLoopGroupProvider: .shared(eventLoopGroup), logger: quiet)
-        return HTTPService(application) { Int(time.now().milliseconds / 1_000) }
+        let channels = try channels(identity, limits: limits, limiter: limiter)
+        return HTTPService(application, channels: channels, inherited: inherited) {
+            Int(time.now().milliseconds / 1_000)
+        }
     }
 
-    private static func builder(
+    private static func channels(
         _ identity: Identity?, limits: CallbackLimits, limiter: ClientLimiter
-    ) throws(CallbackSetUpError) -> HTTPServerBuilder {
-        let http = HTTPServerBuilder.http1(
-            configuration: HTTP1Channel.Configuration(
-                additionalChannelHandlers: [
-                    ConnectionLimitHandler(limiter: limiter, lifetime: limits.lifetime),
-                    BodyOnDemandHandler(limiter: limiter),
-                ],
-                idleTimeout: limits.lifetime,
-                httpDecoderConfiguration: .init(
-                    maxHeaderFieldSize: limits.maxHeaderBytes, maxHeaderListSize: limits.maxHeaderBytes,
-                    maxHeaderFieldCount: limits.maxHeaders)))
+    ) throws(CallbackSetUpError) -> ChannelBuilder {
+        let http = ChannelBuilder { responder in
+            HTTP1Channel(
+                responder: responder,
+                configuration: HTTP1Channel.Configuration(
+                    additionalChannelHandlers: [
+                        ConnectionLimitHandler(limiter: limiter, lifetime: limits.lifetime),
+                        BodyOnDemandHandler(limiter: limiter),
+                    ],
+                    idleTimeout: limits.lifetime,
+                    httpDecoderConfiguration: .init(
+                        maxHeaderFieldSize: limits.maxHeaderBytes, maxHeaderListSize: limits.maxHeaderBytes,
+                        maxHeaderFieldCount: limits.maxHeaders)))
+        }
         guard let identity else { return http }
         do throws(ServerIdentity.Refusal) {
             return try ServerIdentity(
                 section: "callbacks", certificateFile: identity.certificateFile, keyFile: identity.keyFile
-            ).server(over: http)
+            ).channels(over: http)
         } catch {
             throw CallbackSetUpError(message: error.message)
         }

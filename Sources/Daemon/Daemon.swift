@@ -12,6 +12,7 @@ import PollingPolicy
 import ProviderCatalog
 import SQLiteDriver
 import ServiceLifecycle
+import ServiceManager
 import Synchronization
 import TaskEngine
 import TaskModel
@@ -43,9 +44,20 @@ package enum Daemon {
         signal(SIGPIPE, SIG_IGN)
         // A parent may have ignored it, and then the system would take the ends of our programs.
         signal(SIGCHLD, SIG_DFL)
-        let environment = environment.withoutBlanks
+        let manager = ServiceManager(environment: environment)
         // Until the daemon handles this signal, a reload that comes too early would end the process.
         signal(SIGHUP, SIG_IGN)
+        do throws(DaemonError) {
+            try await run(flags: flags, environment: environment.withoutBlanks, version: version, manager: manager)
+        } catch {
+            manager.send(.status(error.message))
+            throw error
+        }
+    }
+
+    private static func run(
+        flags: DaemonFlags, environment: [String: String], version: String, manager: ServiceManager
+    ) async throws(DaemonError) {
         let configuration = Reloadable(
             try Configuration(flags: flags, environment: environment, at: SystemTimeSource().now()))
         let log = LogQueue(format: configuration.view(\.settings.logFormat))
@@ -54,8 +66,11 @@ package enum Daemon {
         }
         let outcome: Result<Void, DaemonError>
         do throws(DaemonError) {
+            let listeners = try Listeners(configuration.current.settings, environment: environment, manager: manager)
+            // Programs that the daemon starts must not answer for it.
+            let environment = environment.filter { !ServiceManager.variables.contains($0.key) }
             try await start(
-                configuration, flags, environment: environment, version: version, logger: logger)
+                configuration, flags, environment: environment, listeners: listeners, version: version, logger: logger)
             outcome = .success(())
         } catch {
             outcome = .failure(error)
@@ -67,7 +82,7 @@ package enum Daemon {
 
     private static func start(
         _ configuration: Reloadable<Configuration>, _ flags: DaemonFlags, environment: [String: String],
-        version: String, logger: Logger
+        listeners: Listeners, version: String, logger: Logger
     ) async throws(DaemonError) {
         let settings = configuration.current.settings
         let hint =
@@ -81,9 +96,10 @@ package enum Daemon {
             path: settings.stateDirectory + "/pollux.lock", withDirectory: true,
             of: "the state directory \(settings.stateDirectory)", socket: settings.socketPath)
         // The supervisor locks the socket later. Locking it here as well stops the start early if it is taken.
-        _ = try prepareSocket(settings.socketPath, logger: logger)
+        if !listeners.isInherited(.socket) { _ = try prepareSocket(settings.socketPath, logger: logger) }
         defer { withExtendedLifetime(lock) {} }
-        try await serve(configuration, flags, environment: environment, version: version, logger: logger)
+        try await serve(
+            configuration, flags, environment: environment, listeners: listeners, version: version, logger: logger)
     }
 
     /// `mayBegin` allows an empty database to replace a missing one.
@@ -122,7 +138,7 @@ package enum Daemon {
 
     private static func serve(
         _ configuration: Reloadable<Configuration>, _ flags: DaemonFlags, environment: [String: String],
-        version: String, logger: Logger
+        listeners: Listeners, version: String, logger: Logger
     ) async throws(DaemonError) {
         let settings = configuration.current.settings
         logProxies(configuration.current.connections.proxies, logger: logger)
@@ -130,6 +146,7 @@ package enum Daemon {
         let time = SystemTimeSource()
         let hooks = FaultInjection(environment: environment)
         let group = MultiThreadedEventLoopGroup.singleton
+        listeners.manager.send(.status("Opens the database"))
         let driver = try openDatabase(in: settings.stateDirectory, mayBegin: flags.newDatabase, logger: logger)
         let transport = transport(configuration, time: time, hooks: hooks, group: group)
         let files = ObjectFiles(
@@ -141,7 +158,8 @@ package enum Daemon {
         do throws(DaemonError) {
             try await serve(
                 configuration, flags, environment: environment, driver: driver, transport: transport, files: files,
-                sender: sender, time: time, hooks: hooks, group: group, version: version, logger: logger)
+                sender: sender, listeners: listeners, time: time, hooks: hooks, group: group, version: version,
+                logger: logger)
             outcome = .success(())
         } catch {
             outcome = .failure(error)
@@ -159,14 +177,15 @@ package enum Daemon {
 
     private static func serve(
         _ configuration: Reloadable<Configuration>, _ flags: DaemonFlags, environment: [String: String],
-        driver: SQLiteDriver, transport: UpstreamHTTP, files: ObjectFiles, sender: Sender, time: SystemTimeSource,
-        hooks: FaultInjection, group: any EventLoopGroup, version: String, logger: Logger
+        driver: SQLiteDriver, transport: UpstreamHTTP, files: ObjectFiles, sender: Sender, listeners: Listeners,
+        time: SystemTimeSource, hooks: FaultInjection, group: any EventLoopGroup, version: String, logger: Logger
     ) async throws(DaemonError) {
         let settings = configuration.current.settings
         let renewal = TokenRenewal()
         let metrics = EngineMetrics()
+        let (watched, watchdog) = watched(driver, by: listeners.manager, time: time)
         let store = TaskStore(
-            MeasuredDriver(driver, metrics: metrics, time: time), witness: WitnessFile(in: settings.stateDirectory),
+            MeasuredDriver(watched, metrics: metrics, time: time), witness: WitnessFile(in: settings.stateDirectory),
             files: files)
         let downloads = Downloader(
             files: files, connections: configuration.view(\.connections),
@@ -185,30 +204,34 @@ package enum Daemon {
         }
         let reloader = Reloader(
             configuration, flags: flags, environment: environment, engine: engine, store: store,
-            transport: transport, time: time, logger: logger)
+            transport: transport, manager: listeners.manager, time: time, logger: logger)
         renewal.begin(with: reloader)
         let facts = DaemonFacts(
             version: version, pid: Int(getpid()), startedAt: time.now(), socketPath: settings.socketPath,
             stateDirectory: settings.stateDirectory, callbackAddress: settings.callbacks.listen?.description,
             gatewayURL: settings.gateway.url)
         let examiner = Examiner(
-            configuration: configuration, flags: flags, environment: environment, engine: engine, time: time,
-            group: group)
+            configuration: configuration, flags: flags, environment: environment, engine: engine,
+            listeners: listeners, time: time, group: group)
         let shares = connections(settings.maxStreams, logger: logger)
         let opener = DashboardOpener(
             sessions: DashboardSessions(random: EngineRandom(SystemRandomNumberGenerator()), time: time))
         let services = LocalAPIServices(
             engine: engine, settings: reloader, facts: facts, dashboard: opener, examine: examiner.findings,
             time: time)
-        let socket = SocketSupervisor(path: settings.socketPath, time: time, logger: logger) { () throws(DaemonError) in
+        let isInherited = listeners.isInherited(.socket)
+        let socket = SocketSupervisor(
+            path: settings.socketPath, isInherited: isInherited, time: time, logger: logger
+        ) { () throws(DaemonError) in
             try prepareSocket(settings.socketPath, logger: logger)
         } server: { onRunning in
             LocalAPI.server(
                 services, eventLoopGroup: group, logger: logger, connections: shares.connections,
-                maxStreams: shares.streams
+                maxStreams: shares.streams, inherited: listeners.takeSocket(for: .socket)
             ) {
-                chmod(settings.socketPath, 0o600)
+                if !isInherited { chmod(settings.socketPath, 0o600) }
                 await onRunning()
+                listeners.accepts(.socket)
                 logger.info("Pollux \(version) listens on \(settings.socketPath)")
             }
         }
@@ -221,34 +244,51 @@ package enum Daemon {
                 """)
         }
         let callbacks = try CallbackListener.service(
-            settings.callbacks, receiver: engine.callbacks, time: time, group: group, logger: logger)
+            settings.callbacks, receiver: engine.callbacks, listeners: listeners, time: time, group: group,
+            logger: logger
+        )
         let gateway = GatewayListeners(
             configuration: configuration, service: engine.gateway, artefacts: engine.artefacts, passing: transport,
-            time: time, group: group, logger: logger)
+            listeners: listeners, time: time, group: group, logger: logger)
         let dashboard = DashboardListener(
-            opener: opener, services: services, configuration: configuration, maxStreams: shares.streams,
-            group: group, logger: logger)
+            opener: opener, services: services, configuration: configuration, listeners: listeners,
+            maxStreams: shares.streams, group: group, logger: logger)
         let doors: [any Service] =
-            try [callbacks, metricsListener(settings, engine, facts, time: time, group: group, logger: logger)]
+            try [
+                callbacks,
+                metricsListener(settings, engine, facts, listeners, time: time, group: group, logger: logger),
+            ]
             .compactMap { $0 }
             + gateway.services { path throws(DaemonError) in try prepareSocket(path, logger: logger) }
             + [dashboard, socket]
         let reloads: [any Service] = [SignalReloads(reloader: reloader), TokenWatcher(reloader: reloader, time: time)]
-        let notifier = ShutdownNotifier(service: engine.service, streams: engine.streams)
+        let notifier = ShutdownNotifier(
+            service: engine.service, streams: engine.streams, manager: listeners.manager)
         let watch = StreamWatch(streams: engine.streams, time: time)
-        try await run(engine.loops + reloads + [watch] + doors + [notifier], logger: logger)
+        try await run(engine.loops + reloads + [watch] + watchdog + doors + [notifier], logger: logger)
+    }
+
+    /// The driver whose writes feed the watchdog of the service manager, and the service that writes when nothing else does.
+    private static func watched(
+        _ driver: SQLiteDriver, by manager: ServiceManager, time: SystemTimeSource
+    ) -> (any StoreDriver, [any Service]) {
+        guard let interval = manager.watchdogInterval else { return (driver, []) }
+        let watchdog = WriterWatchdog(interval: interval, time: time) { manager.send(.alive) }
+        let watched = WatchedDriver(base: driver, watchdog: watchdog)
+        return (watched, [WatchdogTimer(interval: interval, driver: watched, time: time)])
     }
 
     /// The server that shows the metrics at a network address; nil if the settings name none.
     private static func metricsListener(
-        _ settings: DaemonSettings, _ engine: TaskEngine, _ facts: DaemonFacts, time: SystemTimeSource,
-        group: any EventLoopGroup, logger: Logger
+        _ settings: DaemonSettings, _ engine: TaskEngine, _ facts: DaemonFacts, _ listeners: Listeners,
+        time: SystemTimeSource, group: any EventLoopGroup, logger: Logger
     ) -> (any Service)? {
         guard let address = settings.metricsListen else { return nil }
         let server = LocalAPI.metricsServer(
             metrics: engine.metrics, facts: facts, host: address.host, port: address.port, time: time,
-            eventLoopGroup: group, logger: logger
+            eventLoopGroup: group, logger: logger, inherited: listeners.takeSocket(for: .metrics)
         ) { port in
+            listeners.accepts(.metrics)
             logger.info("Metrics are shown at http://\(address.host(with: port))/metrics")
         }
         return NetworkListener(setting: "metrics.listen", address: address, server: server)

@@ -2,6 +2,7 @@ import LocalAPI
 import Logging
 import ProviderCatalog
 import ServiceLifecycle
+import ServiceManager
 import Synchronization
 import TaskEngine
 import TaskModel
@@ -17,6 +18,7 @@ actor Reloader {
     private let engine: TaskEngine
     private let store: TaskStore
     private let transport: UpstreamHTTP
+    private let manager: ServiceManager
     private let time: any TimeSource
     private let logger: Logger
     /// Why token files could not be read last time, so that each problem is logged once.
@@ -24,7 +26,8 @@ actor Reloader {
 
     init(
         _ configuration: Reloadable<Configuration>, flags: DaemonFlags, environment: [String: String],
-        engine: TaskEngine, store: TaskStore, transport: UpstreamHTTP, time: any TimeSource, logger: Logger
+        engine: TaskEngine, store: TaskStore, transport: UpstreamHTTP, manager: ServiceManager,
+        time: any TimeSource, logger: Logger
     ) {
         self.configuration = configuration
         self.flags = flags
@@ -32,6 +35,7 @@ actor Reloader {
         self.engine = engine
         self.store = store
         self.transport = transport
+        self.manager = manager
         self.time = time
         self.logger = logger
     }
@@ -126,6 +130,7 @@ extension Reloader: SettingsReloading {
     }
 
     func reload() async throws(ReloadRefusal) -> Reload {
+        manager.send(.reloading)
         do throws(ReloadRefusal) {
             let (former, next) = try await replaceAll()
             await engine.notifications.begin()
@@ -135,11 +140,14 @@ extension Reloader: SettingsReloading {
             )
             let warnings = await warnings(next, since: former)
             for warning in warnings { logger.warning("\(warning)") }
+            manager.send(.ready, .status("Reloaded the settings"))
             return Reload(
                 settings: LoadedSettings(digest: next.digest, loadedAt: next.loadedAt), changes: changes,
                 warnings: warnings)
         } catch {
-            logger.error("The settings were not reloaded, and nothing has changed: \(error.message)")
+            let message = "The settings were not reloaded, and nothing has changed: \(error.message)"
+            logger.error("\(message)")
+            manager.send(.ready, .status(message))
             throw error
         }
     }

@@ -14,10 +14,12 @@ package enum Dashboard {
     /// The most connections at once. More wait in the kernel's queue. Streams do not count.
     static let maxConnections = 128
 
-    /// Makes the server, as a service. `onRunning` gets the port once it accepts connections.
+    /// Makes the server, as a service. `inherited` is the listening socket if it is open already. `onRunning` gets the port
+    /// once it accepts connections.
     package static func server(
         _ services: LocalAPIServices, sessions: DashboardSessions, host: String, port: Int, identity: ServerIdentity?,
-        hosts: Current<[String]>, maxStreams: Int, random: EngineRandom, eventLoopGroup: any EventLoopGroup,
+        inherited: CInt? = nil, hosts: Current<[String]>, maxStreams: Int, random: EngineRandom,
+        eventLoopGroup: any EventLoopGroup,
         logger: Logger, onRunning: @escaping @Sendable (_ port: Int) async -> Void
     ) throws(ServerIdentity.Refusal) -> some Service {
         let connections = SocketConnections(limit: maxConnections)
@@ -29,7 +31,6 @@ package enum Dashboard {
             responder: responder(
                 services, sessions: sessions, rules: RequestRules(listensOn: host, hosts: hosts), random: random,
                 connections: connections, maxStreams: maxStreams),
-            server: try identity?.server(over: LocalAPI.http) ?? LocalAPI.http,
             configuration: ApplicationConfiguration(
                 address: .hostname(host, port: port), serverName: nil,
                 availableConnectionsDelegate: connections.delegate),
@@ -37,7 +38,10 @@ package enum Dashboard {
                 connections.begin(channel)
                 await onRunning(channel.localAddress?.port ?? port)
             }, eventLoopGroupProvider: .shared(eventLoopGroup), logger: quiet)
-        return HTTPService(application) { Int(time.now().milliseconds / 1_000) }
+        let channels = try identity?.channels(over: LocalAPI.http) ?? LocalAPI.http
+        return HTTPService(application, channels: channels, inherited: inherited) {
+            Int(time.now().milliseconds / 1_000)
+        }
     }
 
     /// What answers the requests. Tests use it without a listener.

@@ -52,11 +52,12 @@ package enum Gateway {
         }
     }
 
-    /// Makes the server, as a service. `onRunning` gets the port, if there is one, once it accepts connections.
+    /// Makes the server, as a service. `inherited` is the listening socket if it is open already. `onRunning` gets the port,
+    /// if there is one, once it accepts connections.
     package static func server(
         service: GatewayService, passing: any PassingTransport, settings: Current<GatewaySettings>,
         redactor: Current<SecretRedactor> = Current(always: SecretRedactor()),
-        artefacts: ArtefactService? = nil, at place: Place, time: any TimeSource,
+        artefacts: ArtefactService? = nil, at place: Place, inherited: CInt? = nil, time: any TimeSource,
         eventLoopGroup: any EventLoopGroup, logger: Logger,
         onRunning: @escaping @Sendable (_ port: Int?) async -> Void
     ) throws(ServerIdentity.Refusal) -> some Service {
@@ -70,7 +71,7 @@ package enum Gateway {
                 scheme: place.identity == nil ? "http" : "https",
                 passThrough: PassThrough(transport: passing, redactor: redactor, logger: logger), time: time,
                 logger: logger))
-        let http = HTTPServerBuilder { responder in
+        let http = ChannelBuilder { responder in
             ContinuingHTTP1Channel(
                 responder: responder,
                 configuration: .init(
@@ -78,15 +79,17 @@ package enum Gateway {
                     httpDecoderConfiguration: .init(
                         maxHeaderFieldSize: 32 << 10, maxHeaderListSize: 64 << 10, maxHeaderFieldCount: 200)))
         }
-        let server = try place.identity?.server(over: http) ?? http
+        let channels = try place.identity?.channels(over: http) ?? http
         let application = Application(
-            router: router, server: server,
+            router: router,
             configuration: ApplicationConfiguration(
                 address: place.address, serverName: nil,
                 availableConnectionsDelegate: MaximumAvailableConnections(maxConnections)),
             onServerRunning: { channel in await onRunning(channel.localAddress?.port) },
             eventLoopGroupProvider: .shared(eventLoopGroup), logger: quiet)
-        return HTTPService(application) { Int(time.now().milliseconds / 1_000) }
+        return HTTPService(application, channels: channels, inherited: inherited) {
+            Int(time.now().milliseconds / 1_000)
+        }
     }
 }
 

@@ -12,11 +12,19 @@ import ServiceLifecycle
 package struct HTTPService<Responder: HTTPResponder>: Service
 where Responder.Context: InitializableFromSource<ApplicationRequestContextSource> {
     private let application: Application<Responder>
+    private let channels: ChannelBuilder
+    private let inherited: CInt?
     private let date: DateHeader
 
-    /// `now` returns the seconds since 1970 in UTC.
-    package init(_ application: Application<Responder>, now: @escaping @Sendable () -> Int) {
+    /// `channels` replaces the application's `server`. `inherited` is a listening socket that is served instead of opening
+    /// the application's address. `now` returns the seconds since 1970 in UTC.
+    package init(
+        _ application: Application<Responder>, channels: ChannelBuilder, inherited: CInt? = nil,
+        now: @escaping @Sendable () -> Int
+    ) {
         self.application = application
+        self.channels = channels
+        self.inherited = inherited
         date = DateHeader(now: now)
     }
 
@@ -24,13 +32,7 @@ where Responder.Context: InitializableFromSource<ApplicationRequestContextSource
     package func run() async throws {
         let (application, date) = (application, date)
         let configuration = application.configuration
-        let server = try application.server.buildServer(
-            configuration: ServerConfiguration(
-                address: configuration.address, serverName: configuration.serverName, backlog: configuration.backlog,
-                reuseAddress: configuration.reuseAddress,
-                availableConnectionsDelegate: configuration.availableConnectionsDelegate),
-            eventLoopGroup: application.eventLoopGroup, logger: application.logger
-        ) { (request, writer: consuming ResponseWriter, channel) in
+        let channel = try channels.build { (request, writer: consuming ResponseWriter, channel) in
             var response = try await Self.response(to: request, on: channel, from: application)
             response.headers[.date] = date.text
             if let name = configuration.serverName { response.headers[.server] = name }
@@ -40,10 +42,27 @@ where Responder.Context: InitializableFromSource<ApplicationRequestContextSource
                 // Without the error, the channel would write a second response.
                 throw UnreadableBody()
             }
-        } onServerRunning: {
+        }
+        try await server(of: channel).run()
+    }
+
+    private func server(of channel: any ServerChildChannel) -> any Service {
+        let (application, configuration) = (application, application.configuration)
+        let server = ServerConfiguration(
+            address: configuration.address, serverName: configuration.serverName, backlog: configuration.backlog,
+            reuseAddress: configuration.reuseAddress,
+            availableConnectionsDelegate: configuration.availableConnectionsDelegate)
+        guard let inherited else {
+            return channel.server(
+                configuration: server, onServerRunning: { await application.onServerRunning($0) },
+                eventLoopGroup: application.eventLoopGroup, logger: application.logger)
+        }
+        return channel.server(
+            inheriting: inherited, configuration: server, eventLoopGroup: application.eventLoopGroup,
+            logger: application.logger
+        ) {
             await application.onServerRunning($0)
         }
-        try await server.run()
     }
 
     private static func response(

@@ -1,5 +1,5 @@
 import FoundationEssentials
-package import HummingbirdCore
+import HummingbirdCore
 import HummingbirdTLS
 import NIOSSL
 import VerbatimJSON
@@ -23,17 +23,24 @@ package struct ServerIdentity: Sendable {
         self.keyFile = keyFile
     }
 
-    /// The same server over TLS. Byte order marks in the files are skipped.
-    package func server(over http: HTTPServerBuilder) throws(Refusal) -> HTTPServerBuilder {
+    /// The same channels over TLS. Byte order marks in the files are skipped.
+    package func channels(over http: ChannelBuilder) throws(Refusal) -> ChannelBuilder {
         let configuration = try configuration()
         do {
-            return try .tls(http, tlsConfiguration: configuration)
+            _ = try NIOSSLContext(configuration: configuration)
         } catch {
             throw Refusal(
                 message:
                     "\(section).certificate_file (\(certificateFile)) and \(section).key_file (\(keyFile)) do not match."
             )
         }
+        return ChannelBuilder { responder in try Self.tls(http.build(responder), configuration) }
+    }
+
+    private static func tls(
+        _ channel: some ServerChildChannel, _ configuration: TLSConfiguration
+    ) throws -> any ServerChildChannel {
+        try TLSChannel(channel, tlsConfiguration: configuration)
     }
 
     private func configuration() throws(Refusal) -> TLSConfiguration {

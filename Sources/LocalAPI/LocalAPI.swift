@@ -1,8 +1,8 @@
 package import BoundedMemory
-import HTTPServing
+package import HTTPServing
 import HTTPTypes
 package import Hummingbird
-package import HummingbirdCore
+import HummingbirdCore
 package import Logging
 package import NIOCore
 package import ServiceLifecycle
@@ -76,11 +76,12 @@ package enum LocalAPI {
 
     /// Creates the server on the Unix socket, as a service.
     ///
-    /// The caller must hold the lock of the socket, because the server removes any file at its path. `onRunning` is called
-    /// once the socket accepts connections.
+    /// The caller must hold the lock of the socket, because the server removes any file at its path. `inherited` is the
+    /// socket if it is open already. `onRunning` is called once the socket accepts connections.
     package static func server(
         _ services: LocalAPIServices, eventLoopGroup: any EventLoopGroup, logger: Logger,
         connections: Int = maxConnections, maxStreams: Int = LocalAPI.maxStreams,
+        inherited: CInt? = nil,
         onRunning: @escaping @Sendable () async -> Void
     ) -> some Service {
         let connections = SocketConnections(limit: connections)
@@ -91,7 +92,6 @@ package enum LocalAPI {
         let time = services.time
         let application = Application(
             router: router(services, connections: connections, maxStreams: maxStreams),
-            server: http,
             configuration: ApplicationConfiguration(
                 address: .unixDomainSocket(path: facts.socketPath), serverName: "pollux/\(facts.version)",
                 availableConnectionsDelegate: connections.delegate),
@@ -99,11 +99,11 @@ package enum LocalAPI {
                 connections.begin(channel)
                 await onRunning()
             }, eventLoopGroupProvider: .shared(eventLoopGroup), logger: quiet)
-        return HTTPService(application) { Int(time.now().milliseconds / 1_000) }
+        return HTTPService(application, channels: http, inherited: inherited) { Int(time.now().milliseconds / 1_000) }
     }
 
     /// The HTTP/1.1 channel of each connection.
-    package static let http = HTTPServerBuilder { responder in
+    package static let http = ChannelBuilder { responder in
         HTTP1OnEventLoop(
             base: ContinuingHTTP1Channel(responder: responder, configuration: .init(idleTimeout: .seconds(75))))
     }

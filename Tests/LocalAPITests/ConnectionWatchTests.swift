@@ -1,6 +1,7 @@
 import Foundation
 import HTTPTesting
 import HTTPTypes
+import HTTPServing
 import Hummingbird
 import Logging
 import NIOCore
@@ -33,7 +34,7 @@ import Testing
         let path = FileManager.default.temporaryDirectory.appending(path: "w-\(UUID().uuidString.prefix(8))").path
         let (running, isRunning) = AsyncStream<Void>.makeStream()
         let app = Application(
-            router: router, server: LocalAPI.http,
+            router: router, server: LocalAPI.http.server,
             configuration: ApplicationConfiguration(address: .unixDomainSocket(path: path)),
             onServerRunning: { _ in isRunning.finish() })
         let services = ServiceGroup(services: [app], logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })

@@ -1,5 +1,6 @@
 import Dispatch
 import HTTPTypes
+import HTTPServing
 import Hummingbird
 import HummingbirdTesting
 import NIOCore
@@ -32,7 +33,7 @@ import Testing
             return "\(places)"
         }
         let app = Application(
-            router: router, server: LocalAPI.http,
+            router: router, server: LocalAPI.http.server,
             configuration: ApplicationConfiguration(address: .hostname("127.0.0.1", port: 0)))
         try await app.test(.live) { client in
             for _ in 0..<3 {

@@ -13,17 +13,21 @@ struct Examiner: Sendable {
     let flags: DaemonFlags
     let environment: [String: String]
     let engine: TaskEngine
+    let listeners: Listeners
     let time: SystemTimeSource
     let group: any EventLoopGroup
 
     func findings() async -> [Finding] {
         let current = configuration.current
-        let listeners = ListenerExamination(
+        let addresses = ListenerExamination(
             settings: current.settings, connections: current.connections,
             unknownTokens: { (try? await engine.endpoints.report().callbacks?.unknownTokens) ?? 0 }, time: time,
             group: group)
-        return settings(since: current) + FileExamination(settings: current.settings, isRunning: true).findings
-            + (await engine.examination.findings()) + (await listeners.findings())
+        let files = FileExamination(
+            settings: current.settings, isRunning: true,
+            inherited: Set(Listeners.Name.allCases.filter(listeners.isInherited)))
+        return settings(since: current) + files.findings
+            + (await engine.examination.findings()) + (await addresses.findings())
     }
 
     /// Whether the settings on disk are valid, and are those in use.

@@ -15,6 +15,8 @@ struct FileExamination {
     let settings: DaemonSettings
     /// Whether the daemon runs, so that its files must be there.
     let isRunning: Bool
+    /// The listeners whose sockets a service manager opened. It decides who may open them, and creates them again.
+    var inherited: Set<Listeners.Name> = []
 
     /// Below this, little is left for the database, and a full disk stops everything.
     static let enough: Int64 = 1_000_000_000
@@ -88,16 +90,32 @@ struct FileExamination {
 
     private func sockets() -> [Finding] {
         guard isRunning else { return [] }
-        return [settings.socketPath, settings.gateway.socket].compactMap(\.self).flatMap { path in
-            Self.status(of: path) == nil
-                ? [
-                    trouble(
-                        path,
-                        "The socket is gone, so no program reaches the daemon. It is created again within two seconds; find out what deletes it."
-                    )
-                ]
-                : openFile(path, "lets every program that can open it spend money")
+        let sockets: [(Listeners.Name, String?)] = [
+            (.socket, settings.socketPath), (.gatewaySocket, settings.gateway.socket),
+        ]
+        return sockets.flatMap { name, path in path.map { socket($0, isInherited: inherited.contains(name)) } ?? [] }
+    }
+
+    private func socket(_ path: String, isInherited: Bool) -> [Finding] {
+        guard let status = Self.status(of: path) else {
+            let cure =
+                isInherited
+                ? "Restart its socket unit (systemctl restart pollux.socket)"
+                : "It is created again within two seconds"
+            return [
+                trouble(
+                    path, "The socket is gone, so no program reaches the daemon. \(cure); find out what deletes it.")
+            ]
         }
+        guard isInherited else { return openFile(path, "lets every program that can open it spend money") }
+        return status.mode & 0o007 == 0
+            ? []
+            : [
+                trouble(
+                    path,
+                    "Every user can open the socket and spend money. Give its socket unit SocketMode=0660 and a SocketGroup=, and restart it."
+                )
+            ]
     }
 
     private func openFile(_ path: String, _ why: String) -> [Finding] {

@@ -8,8 +8,8 @@ import TaskEngine
 enum CallbackListener {
     /// Returns nil if callbacks are off.
     static func service(
-        _ settings: CallbackSettings, receiver: CallbackReceiver, time: any TimeSource, group: any EventLoopGroup,
-        logger: Logger
+        _ settings: CallbackSettings, receiver: CallbackReceiver, listeners: Listeners, time: any TimeSource,
+        group: any EventLoopGroup, logger: Logger
     ) throws(DaemonError) -> (any Service)? {
         guard let address = settings.listen, let publicURL = settings.publicURL else { return nil }
         var identity: CallbackAPI.Identity?
@@ -19,9 +19,10 @@ enum CallbackListener {
         let scheme = identity == nil ? "http" : "https"
         do throws(CallbackSetUpError) {
             let server = try CallbackAPI.server(
-                receiver: receiver, host: address.host, port: address.port, identity: identity, time: time,
-                eventLoopGroup: group, logger: logger
+                receiver: receiver, host: address.host, port: address.port, identity: identity,
+                inherited: listeners.takeSocket(for: .callbacks), time: time, eventLoopGroup: group, logger: logger
             ) { port in
+                listeners.accepts(.callbacks)
                 logger.info(
                     "Callbacks to \(publicURL)/callbacks/… are accepted at \(scheme)://\(address.host(with: port))")
             }

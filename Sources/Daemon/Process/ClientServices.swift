@@ -1,4 +1,5 @@
 import ServiceLifecycle
+import ServiceManager
 import TaskEngine
 
 /// Signals the engine when shutdown begins. Nothing paid is sent after that, and long waits and streams of clients end,
@@ -6,9 +7,11 @@ import TaskEngine
 struct ShutdownNotifier: Service {
     let service: TaskService
     let streams: EventStreams
+    let manager: ServiceManager
 
     func run() async throws {
         try await gracefulShutdown()
+        manager.send(.stopping, .status("Finishes the requests in flight"))
         service.beginShutdown()
         streams.close()
     }

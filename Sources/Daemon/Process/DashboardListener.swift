@@ -83,6 +83,7 @@ struct DashboardListener: Service {
     let opener: DashboardOpener
     let services: LocalAPIServices
     let configuration: Reloadable<Configuration>
+    let listeners: Listeners
     let maxStreams: Int
     let group: any EventLoopGroup
     let logger: Logger
@@ -120,6 +121,7 @@ struct DashboardListener: Service {
 
     private func server(at address: ListenAddress) throws(DaemonError) -> any Service {
         let settings = configuration.current.settings.dashboard
+        let inherited = listeners.takeSocket(for: .dashboard)
         var identity: ServerIdentity?
         if let certificateFile = settings.certificateFile, let keyFile = settings.keyFile {
             identity = ServerIdentity(section: "dashboard", certificateFile: certificateFile, keyFile: keyFile)
@@ -127,11 +129,13 @@ struct DashboardListener: Service {
         do throws(ServerIdentity.Refusal) {
             return try Dashboard.server(
                 services, sessions: opener.sessions, host: address.host, port: address.port, identity: identity,
+                inherited: inherited,
                 hosts: configuration.view(\.settings.dashboard.names), maxStreams: maxStreams,
                 random: EngineRandom(SystemRandomNumberGenerator()), eventLoopGroup: group, logger: logger
-            ) { [opener, logger] port in
+            ) { [opener, listeners, logger] port in
                 let url = settings.url(of: address, port: port)
                 logger.info("The dashboard is shown at \(url). `pollux open` lets a browser in.")
+                listeners.accepts(.dashboard)
                 opener.noteListening(at: url)
             }
         } catch {

@@ -14,6 +14,7 @@ struct GatewayListeners {
     let service: GatewayService
     let artefacts: ArtefactService?
     let passing: any PassingTransport
+    let listeners: Listeners
     let time: any TimeSource
     let group: any EventLoopGroup
     let logger: Logger
@@ -30,17 +31,21 @@ struct GatewayListeners {
                 identity = ServerIdentity(section: "gateway", certificateFile: certificateFile, keyFile: keyFile)
             }
             let scheme = settings.scheme
-            let server = try server(at: .address(host: address.host, port: address.port, identity: identity)) { port in
+            let place = Gateway.Place.address(host: address.host, port: address.port, identity: identity)
+            let server = try server(at: place, of: .gateway) { [listeners] port in
+                listeners.accepts(.gateway)
                 logger.info(
                     "The gateway accepts requests at \(scheme)://\(address.host(with: port ?? address.port))")
             }
             services.append(NetworkListener(setting: "gateway.listen", address: address, server: server))
         }
         if let path = settings.socket {
+            let isInherited = listeners.isInherited(.gatewaySocket)
             // Both paths are checked before the start goes on; the supervisor locks it later.
-            _ = try prepare(path)
+            if !isInherited { _ = try prepare(path) }
             services.append(
-                SocketSupervisor(path: path, time: time, logger: logger) { () throws(DaemonError) in
+                SocketSupervisor(path: path, isInherited: isInherited, time: time, logger: logger) {
+                    () throws(DaemonError) in
                     try prepare(path)
                 } server: { onRunning in
                     socketServer(path, onRunning)
@@ -53,8 +58,9 @@ struct GatewayListeners {
         _ path: String, _ onRunning: @escaping @Sendable () async -> Void
     ) -> any Service {
         do throws(DaemonError) {
-            return try server(at: .socket(path: path)) { _ in
-                chmod(path, 0o600)
+            return try server(at: .socket(path: path), of: .gatewaySocket) { [listeners] _ in
+                if !listeners.isInherited(.gatewaySocket) { chmod(path, 0o600) }
+                listeners.accepts(.gatewaySocket)
                 await onRunning()
                 logger.info("The gateway accepts requests at \(path)")
             }
@@ -64,13 +70,14 @@ struct GatewayListeners {
     }
 
     private func server(
-        at place: Gateway.Place, _ onRunning: @escaping @Sendable (Int?) async -> Void
+        at place: Gateway.Place, of listener: Listeners.Name, _ onRunning: @escaping @Sendable (Int?) async -> Void
     ) throws(DaemonError) -> any Service {
         do throws(ServerIdentity.Refusal) {
             return try Gateway.server(
                 service: service, passing: passing, settings: configuration.view(\.settings.gateway.rules),
-                redactor: configuration.view(\.providers.redactor), artefacts: artefacts, at: place, time: time,
-                eventLoopGroup: group, logger: logger, onRunning: onRunning)
+                redactor: configuration.view(\.providers.redactor), artefacts: artefacts, at: place,
+                inherited: listeners.takeSocket(for: listener), time: time, eventLoopGroup: group, logger: logger,
+                onRunning: onRunning)
         } catch {
             throw .badSetting(error.message)
         }

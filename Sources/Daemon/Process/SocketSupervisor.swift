@@ -18,6 +18,8 @@ import TaskEngine
 /// replaced, the server ends and a new one opens the socket again. Tracking continues meanwhile.
 struct SocketSupervisor: Service {
     let path: String
+    /// Whether a service manager opened the socket, so that only it can create the file again.
+    var isInherited = false
     let time: any TimeSource
     let logger: Logger
     /// Prepares the directory of the socket and the lock beside it. It may run again.
@@ -28,6 +30,7 @@ struct SocketSupervisor: Service {
     private enum End { case stopped, lost }
 
     func run() async throws {
+        guard !isInherited else { return try await serveInherited() }
         while true {
             let lock = try prepare()
             let end = try await serveUntilLost()
@@ -37,6 +40,20 @@ struct SocketSupervisor: Service {
             logger.warning(
                 "The socket \(path) was deleted or replaced. It is created again. Tasks continued meanwhile.")
         }
+    }
+
+    private func serveInherited() async throws {
+        async let _ = reportLoss()
+        try await server {}.run()
+    }
+
+    private func reportLoss() async {
+        let inode = Self.inode(of: path)
+        await time.repeatEachCheck { inode == Self.inode(of: path) }
+        guard !Task.isCancelled else { return }
+        logger.error(
+            "The socket \(path) was deleted or replaced, so no program reaches the daemon there. The service manager opened it: restart its socket unit (systemctl restart pollux.socket). Tasks continue meanwhile."
+        )
     }
 
     private func serveUntilLost() async throws -> End {

@@ -55,10 +55,12 @@ private struct OnlyMetrics: RouterMiddleware {
 extension LocalAPI {
     /// Creates the server that shows the metrics, and nothing else, at a network address.
     ///
-    /// `onRunning` is called with the port once it accepts connections.
+    /// `inherited` is the listening socket if it is open already. `onRunning` is called with the port once it accepts
+    /// connections.
     package static func metricsServer(
         metrics: MetricsService, facts: DaemonFacts, host: String, port: Int, time: any TimeSource,
-        eventLoopGroup: any EventLoopGroup, logger: Logger, onRunning: @escaping @Sendable (Int) async -> Void
+        eventLoopGroup: any EventLoopGroup, logger: Logger, inherited: CInt? = nil,
+        onRunning: @escaping @Sendable (Int) async -> Void
     ) -> some Service {
         let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: OnlyMetrics())
@@ -67,7 +69,7 @@ extension LocalAPI {
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .warning)
         let application = Application(
-            router: router, server: http,
+            router: router,
             configuration: ApplicationConfiguration(
                 address: .hostname(host, port: port), serverName: "pollux/\(facts.version)",
                 availableConnectionsDelegate: connections.delegate),
@@ -75,6 +77,6 @@ extension LocalAPI {
                 connections.begin(channel)
                 await onRunning(channel.localAddress?.port ?? port)
             }, eventLoopGroupProvider: .shared(eventLoopGroup), logger: quiet)
-        return HTTPService(application) { Int(time.now().milliseconds / 1_000) }
+        return HTTPService(application, channels: http, inherited: inherited) { Int(time.now().milliseconds / 1_000) }
     }
 }

@@ -47,6 +47,46 @@ final class ChildProcess: Sendable {
         }
     }
 
+    /// Starts the process with open sockets from descriptor 3 on, as a service manager does.
+    ///
+    /// Foundation closes all descriptors of a new process. The shell knows the pid for LISTEN_PID.
+    init(
+        _ arguments: [String], of path: String = ChildProcess.pollux, environment: [String: String],
+        passing sockets: [Int32]
+    ) throws {
+        let (stdout, stderr) = (Pipe(), Pipe())
+        let descriptors =
+            [
+                open("/dev/null", O_RDONLY), stdout.fileHandleForWriting.fileDescriptor,
+                stderr.fileHandleForWriting.fileDescriptor,
+            ] + sockets
+        // Copies far above, so that no source is overwritten.
+        let copies = descriptors.map { fcntl($0, F_DUPFD_CLOEXEC, 500) }
+        defer { for copy in copies + descriptors.prefix(1) { close(copy) } }
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        for (number, copy) in copies.enumerated() {
+            posix_spawn_file_actions_adddup2(&actions, copy, Int32(number))
+        }
+        let script = "export LISTEN_PID=$$; exec \"$0\" \"$@\""
+        let texts = (["/bin/sh", "-c", script, path] + arguments).map { strdup($0) } + [nil]
+        let variables = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
+        defer { for text in texts + variables { free(text) } }
+        var pid = pid_t()
+        let code = posix_spawn(&pid, "/bin/sh", &actions, nil, texts, variables)
+        guard code == 0 else { throw POSIXError(POSIXErrorCode(rawValue: code) ?? .EIO) }
+        self.pid = pid
+        for pipe in [stdout, stderr] { try pipe.fileHandleForWriting.close() }
+        pump(stdout, into: output)
+        pump(stderr, into: errors)
+        Thread.detachNewThread { [end, pid] in
+            var status: Int32 = 0
+            while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+            end.change { $0 = status & 0x7f == 0 ? .code(status >> 8 & 0xff) : .signal(status & 0x7f) }
+        }
+    }
+
     private func pump(_ pipe: Pipe, into text: Watched<[UInt8]>) {
         Thread.detachNewThread { [openPipes] in
             while true {

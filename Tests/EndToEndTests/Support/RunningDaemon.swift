@@ -37,18 +37,20 @@ final class RunningDaemon: Sendable {
 
     /// Starts the process without waiting. `changes` override the environment; nil removes a variable.
     @discardableResult
-    func launch(_ changes: [String: String?] = [:]) throws -> ChildProcess {
+    func launch(_ changes: [String: String?] = [:], by manager: ServiceManagerStandIn? = nil) throws -> ChildProcess {
         var environment = environment
         for (name, value) in changes { environment[name] = value }
-        let process = try ChildProcess(["serve"], environment: environment)
+        let process =
+            try manager.map { try $0.start(["serve"], environment: environment) }
+            ?? ChildProcess(["serve"], environment: environment)
         all.withLock { $0.append(process) }
         life.change { $0 = (process, false) }
         return process
     }
 
     /// Starts the daemon and waits until its socket accepts connections.
-    func start(_ changes: [String: String?] = [:]) async throws {
-        try launch(changes)
+    func start(_ changes: [String: String?] = [:], by manager: ServiceManagerStandIn? = nil) async throws {
+        try launch(changes, by: manager)
         try await becomeReady()
     }
 
