@@ -177,7 +177,9 @@ import Testing
             "artefacts.directory": "/f", "artefacts.quota": "2TiB", "artefacts.keep_free": "512MiB",
             "artefacts.max_object": "1KiB", "artefacts.name": "'{id}-{n}'",
             "notifications.task_urls": "https", "metrics.listen": "127.0.0.1:9464", "log.format": "json",
-            "reconcile.every": "24h", "retention.ledger": "800d",
+            "reconcile.every": "24h", "retention.ledger": "800d", "dashboard.listen": "127.0.0.1:8485",
+            "dashboard.public_url": "https://pollux.example", "dashboard.certificate_file": "/d.pem",
+            "dashboard.key_file": "/dk.pem", "dashboard.hosts": "pollux.example",
         ]
         #expect(Set(values.keys) == Set(Setting.all.map(\.name)))
         let file = values.map { name, value in
@@ -185,7 +187,7 @@ import Testing
             return parts.count == 1 ? "\(name): \(value)" : "\(parts[0]): {\(parts[1]): \(value)}"
         }
         // Settings of a listener are only valid together.
-        let listeners = ["callbacks", "gateway"]
+        let listeners = ["callbacks", "dashboard", "gateway"]
         for line in file where !listeners.contains(where: line.hasPrefix) { _ = try load(file: line) }
         var environment: [String: String] = [:]
         for setting in Setting.all { environment[setting.variable] = values[setting.name] }
@@ -208,6 +210,8 @@ import Testing
         #expect(settings.submissionsPerSecond == 0.25)
         #expect(settings.logLevel == .warning)
         #expect(settings.maxStreams == 12)
+        #expect(settings.dashboard.listen?.port == 8485 && settings.dashboard.hosts == ["pollux.example"])
+        #expect(settings.dashboard.certificateFile == "/d.pem" && settings.dashboard.keyFile == "/dk.pem")
         #expect(settings.gateway.listen?.port == 8484 && settings.gateway.socket == "/g.sock")
         #expect(settings.gateway.certificateFile == "/g.pem" && settings.gateway.keyFile == "/gk.pem")
         #expect(settings.gateway.rules.hosts == ["host.docker.internal"])
