@@ -129,9 +129,9 @@ extension EndToEnd {
             for seconds in [2, 8, 32, 100] {
                 let deadline = Date(timeIntervalSinceNow: Double(seconds)).formatted(
                     .iso8601.year().month().day().time(includingFractionalSeconds: true).timeZone(separator: .omitted))
-                // Sixty provider seconds pass in one real second.
+                // Sixty provider seconds pass in one real second, so it would end long after its deadline.
                 let document = world.daemon.submission(
-                    "veo/videos", ["prompt": .string("\(seconds) [seconds=\(seconds * 120)]")],
+                    "veo/videos", ["prompt": .string("\(seconds) [seconds=\(seconds * 300)]")],
                     with: ["deadline": .string(deadline)])
                 let reply = try await world.daemon.ask("POST", "/v1/tasks", json: document)
                 guard reply.status == 201 else {
