@@ -160,7 +160,7 @@ private final class FileServer: Sendable {
             submit: {path: /submit}
             accepted: {id: /id}
             poll: {path: "/poll/{id}", id: /id}
-            state: [{at: /status, succeeded: [done]}]
+            state: [{at: /status, pending: [running], succeeded: [done], failed: [failed]}]
             results: [/url]
             typical_seconds: 1
             upper_seconds: 2

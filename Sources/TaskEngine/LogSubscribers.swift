@@ -43,6 +43,11 @@ struct LogSubscribers {
         log.subscribe { [wakes] change in
             if change.isEnd, change.entry.to == .succeeded { wakes.artefacts.signal() }
         }
+        log.subscribe { [wakes] change in
+            // A deadline may have passed while the task was being sent or was uncertain.
+            let (from, to) = (change.entry.from, change.entry.to)
+            if change.task.deadline != nil, to == .queued || to == .running, from != to { wakes.deadlines.signal() }
+        }
         log.subscribe { [_destinations, wakes] _ in
             if !_destinations.wrappedValue.isEmpty { wakes.notifications.signal() }
         }

@@ -95,7 +95,6 @@ package struct TaskService: Sendable {
     func noteQueued(_ task: TrackedTask) {
         passed(.afterQueued)
         if mayBeSent(task) { wakes.submitter.signal() }
-        if task.deadline != nil { wakes.deadlines.signal() }
     }
 
     /// Whether to wake the submitter. It is not woken if only a user can unblock the endpoint, because that wakes it.
@@ -118,7 +117,6 @@ package struct TaskService: Sendable {
         switch try await insert(new) {
         case .created:
             wakes.polls.signal()
-            if task.deadline != nil { wakes.deadlines.signal() }
             return (new.stored, true)
         case .remoteIDInUse(let owner):
             let existing = try await self.task(owner)

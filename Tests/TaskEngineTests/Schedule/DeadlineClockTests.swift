@@ -35,6 +35,28 @@ import VerbatimJSON
         return states
     }
 
+    @Test func `a deadline that passes while the task is sent takes effect once the task is accepted`() async throws {
+        let world = try await EngineWorld()
+        world.time.advance(by: .seconds(61))
+        _ = try await world.service.submit(
+            Submission(
+                endpoint: "image/make", request: JSONObject([("prompt", "a cat")]),
+                deadline: .at(world.time.now() + .seconds(30))))
+        let enforcer = world.engine.deadlines
+        #expect(enforcer.worker.wake.isSignalled)
+        enforcer.worker.wake.takeSignal()
+        world.provider.play { [time = world.time] _ async throws(UpstreamTransportError) in
+            time.advance(by: .seconds(31))
+            // It is being sent, so nothing has a deadline, and the loop sleeps.
+            _ = try? await enforcer.step()
+            return .accepted("r-1")
+        }
+        _ = try await world.engine.submitter.step()
+        #expect(enforcer.worker.wake.isSignalled)
+        _ = try await enforcer.step()
+        #expect(try await world.sqlite.tasks(in: .expired, limit: 2).count == 1)
+    }
+
     @Test(arguments: [7, 59])
     func `a clock that is a day ahead for less than a minute expires no task`(seconds: Int) async throws {
         let (world, ids) = try await withDeadlines()
