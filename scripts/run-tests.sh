@@ -34,12 +34,13 @@ tell_failure() {
 # Three processes, in each of which the tests take turns: eight hundred with real sockets and real time-outs at once starve
 # each other on two cores. The end-to-end tests mostly wait. The simulation knows no real time, so it takes only the processor
 # time that the others leave.
+began=$SECONDS
 nice -n 19 "${tests[@]}" --filter SimulationTests >"$place/simulation" 2>&1 &
 pids+=($!)
 "${tests[@]}" --filter EndToEndTests >"$place/end-to-end" 2>&1 &
 pids+=($!)
 "${tests[@]}" --skip 'EndToEndTests|SimulationTests' 2>&1 | tee "$place/unit" || tell_failure "$place/unit"
-echo "The unit tests took $SECONDS s. The end-to-end tests and the simulation go on."
+echo "The unit tests took $((SECONDS - began)) s. The end-to-end tests and the simulation go on."
 for name in end-to-end simulation; do
   pid=${pids[-1]}
   unset 'pids[-1]'
@@ -49,6 +50,6 @@ for name in end-to-end simulation; do
 done
 pids=()
 
-echo "The slowest tests, in seconds:"
+echo "All tests took $((SECONDS - began)) s. The slowest, in seconds:"
 cat "$place"/* | sed -nE 's/^✔ Test (.*) passed after ([0-9.]+) seconds.*/\2 \1/p' \
   | grep -av 'case passing' | sort -rn | sed -n 1,30p | cut -c1-150
