@@ -114,12 +114,10 @@ struct StreamFrames: Sendable {
             return try await json(for: line.event, of: await service.task(line.task.id))
         }
         if let encoded = line.encoded { return encoded }
-        return await inChildTask {
-            let payload = TaskPayload(request: .null, response: nil, results: [])
-            let bytes = await json(for: line.event, of: TaskWithPayload(task: line.task, payload: payload))
-            line.keep(bytes)
-            return bytes
-        }
+        let payload = TaskPayload(request: .null, response: nil, results: [])
+        let bytes = await json(for: line.event, of: TaskWithPayload(task: line.task, payload: payload))
+        line.keep(bytes)
+        return bytes
     }
 
     private func json(for event: StoredEvent, of stored: TaskWithPayload) async -> [UInt8] {

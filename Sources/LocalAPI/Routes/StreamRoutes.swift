@@ -26,9 +26,7 @@ struct StreamRoutes: Sendable {
         let query = try QueryReader(request, knowing: ["after", "task", "endpoint", "state", "label", "include"])
         let start = try start(request, query)
         let included = try included(query)
-        let stream = try await inChildTask {
-            try await open(try filter(query), of: try await tasks(query), from: start)
-        }
+        let stream = try await open(try filter(query), of: try await tasks(query), from: start)
         let format = StreamFormat(accept: request.headers[values: .accept])
         var headers: HTTPFields = [.contentType: format.mediaType, .cacheControl: "no-store"]
         if let name = Self.bufferingOfProxies { headers[name] = "no" }

@@ -92,10 +92,7 @@ package final class EventStream: Sendable {
             case .write(let lines): return .lines(lines)
             case .breakSilence: return .silence
             case .readTable(let place):
-                let item = try await inChildTask { [self] () async throws(TaskStoreError) in
-                    try await readTable(after: place)
-                }
-                if let item { return item }
+                if let item = try await readTable(after: place) { return item }
             case .wait:
                 if progress.withLock({ !$0.hasCaughtUp }) {
                     progress.withLock { $0.hasCaughtUp = true }
