@@ -45,7 +45,7 @@ struct PageFiles: Sendable {
     func response(_ name: String, to request: Request) -> Response? {
         guard let file = files[name] else { return nil }
         let isCompressed = request.takesGzip
-        // Each form of a file has a tag of its own (RFC 9110, section 8.8.3).
+        // The plain and the compressed file have different tags (RFC 9110, section 8.8.3).
         let tag = "\"\(file.tag)\(isCompressed ? "-gzip" : "")\""
         var headers: HTTPFields = [
             .contentType: file.mediaType, .eTag: tag, .cacheControl: "no-cache", .vary: "Accept-Encoding",

@@ -4,7 +4,7 @@ import Hummingbird
 import ProviderCatalog
 import Text
 
-/// RequestRules refuses what a web page of somebody else may have sent, before anything else.
+/// RequestRules refuses requests that another web page may have sent. It runs before all routes.
 struct RequestRules: Sendable {
     /// The host that the dashboard listens on.
     let listensOn: String

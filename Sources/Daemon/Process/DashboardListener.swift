@@ -13,7 +13,7 @@ import TaskModel
 /// Opens the dashboard: starts its listener where that is not running, and makes codes.
 final class DashboardOpener: DashboardOpening {
     private enum Phase {
-        /// It does not listen. `hasBegun` says that somebody has asked for it.
+        /// It does not listen. `hasBegun` is true once a command has asked it to.
         case off(hasBegun: Bool)
         case listening(url: String)
         case stopped

@@ -37,7 +37,7 @@ export const actions = {
     fits: (task) => task.state === "succeeded" && task.results?.some((result) => result.kind === "url" && result.artefact?.state !== "saved"),
     means: "Files that are not on disk are fetched from the provider, if their URLs still work.", kind: "primary",
   },
-  pin: { label: "Pin", verb: "Pin", fits: (task) => !task.pinned, means: "The details are kept, whatever the retention says.", kind: "primary" },
+  pin: { label: "Pin", verb: "Pin", fits: (task) => !task.pinned, means: "Retention never removes its details.", kind: "primary" },
   unpin: { label: "Unpin", verb: "Unpin", fits: (task) => task.pinned, means: "The retention applies to the details again.", kind: "primary" },
   delete: {
     label: "Delete details", verb: "Delete the details of", fits: (task) => ended.has(task.state) && !task.pinned && !(task.removed?.request && task.removed?.response),

@@ -1,4 +1,4 @@
-// Results to look at and listen to. Everything is shown from the daemon's own files; the page asks nobody else.
+// Results to look at and listen to. The page loads files from the daemon only.
 
 import { bytes, copy, h, icon, signButton } from "./dom.js";
 import { post } from "./session.js";

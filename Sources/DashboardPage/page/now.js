@@ -161,7 +161,7 @@ class Now extends Screen {
   }
   endpointCards(endpoints) {
     return endpoints.filter(({ state }) => state === "paused").map((one) => card("pause", "", `Submissions to ${one.name} are paused`, [
-      h("p", {}, prose(one.reason ?? "Somebody paused it.")), h("p", { class: "dim" }, plural(one.queued, "task waits", "tasks wait"))],
+      h("p", {}, prose(one.reason ?? "A person paused it.")), h("p", { class: "dim" }, plural(one.queued, "task waits", "tasks wait"))],
     this.act("Resume", `/v1/endpoints/${endpointPath(one.name)}/resume`, undefined, `${one.name} goes on.`), link(`#/endpoints/${one.name}`, "Endpoint")));
   }
   accountCards(status) {
@@ -169,7 +169,7 @@ class Now extends Screen {
     for (const provider of status.providers) {
       for (const account of provider.accounts) {
         if (account.state === "paused") {
-          cards.push(card("pause", "bad", `The account ${provider.name}/${account.name} is paused`, h("p", {}, prose(account.reason ?? "Somebody paused it.")), link("#/endpoints", "Endpoints")));
+          cards.push(card("pause", "bad", `The account ${provider.name}/${account.name} is paused`, h("p", {}, prose(account.reason ?? "A person paused it.")), link("#/endpoints", "Endpoints")));
         }
       }
       if (provider.token === "missing" && status.providers.length === 1) {
