@@ -32,7 +32,8 @@ package struct ContinuingHTTP1Channel: ServerChildChannel {
             let pipeline = channel.pipeline.syncOperations
             // The protocol version is still visible at this position.
             let decoder = try pipeline.context(handlerType: ByteToMessageHandler<HTTPRequestDecoder>.self)
-            try pipeline.addHandler(ExpectContinueHandler(), position: .after(decoder.handler))
+            try pipeline.addHandlers(
+                [ConnectionCloseHandler(), ExpectContinueHandler()], position: .after(decoder.handler))
             return value
         }
     }

@@ -7,8 +7,8 @@ struct BodyWanted: Sendable {}
 /// Handles `Expect: 100-continue` (RFC 9110, section 10.1.1).
 ///
 /// Sends `100 Continue` when the route starts to read the body, unless the client already sends it. A route that
-/// responds without reading (413, 503, 404) sends its final status instead. The connection then closes, because the
-/// next bytes could be the body or another request.
+/// responds without reading (413, 503, 404) sends its final status instead, which ``ConnectionCloseHandler`` makes the
+/// last of the connection: the next bytes could be the body or another request.
 final class ExpectContinueHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
@@ -19,7 +19,6 @@ final class ExpectContinueHandler: ChannelDuplexHandler, RemovableChannelHandler
     private var received = 0
     private var answered = 0
     private var waiting: Int?
-    private var endsConnection = false
 
     /// Whether the client of the current request waits for `100 Continue`.
     private var isCurrentWaiting: Bool { waiting == answered + 1 }
@@ -55,20 +54,11 @@ final class ExpectContinueHandler: ChannelDuplexHandler, RemovableChannelHandler
         switch unwrapOutboundIn(data) {
         case .head(var head) where isCurrentWaiting && head.status.code >= 200:
             waiting = nil
-            endsConnection = true
             head.headers.replaceOrAdd(name: "connection", value: "close")
             context.write(wrapOutboundOut(.head(head)), promise: promise)
         case .end:
             answered += 1
-            guard endsConnection else {
-                context.write(data, promise: promise)
-                return
-            }
-            // The client has not sent its body, so closing does not reset the connection or lose the response.
-            let written = promise ?? context.eventLoop.makePromise()
-            let channel = context.channel
-            written.futureResult.whenComplete { _ in channel.close(promise: nil) }
-            context.writeAndFlush(data, promise: written)
+            context.write(data, promise: promise)
         case .head, .body:
             context.write(data, promise: promise)
         }
