@@ -147,6 +147,56 @@ extension EndToEnd {
             }
         }
 
+        @Test func `a browser reaches the dashboard over TLS on a socket of the service manager, also after a restart`()
+            async throws
+        {
+            try await withWorld { world in
+                let manager = try ServiceManagerStandIn(in: world.directory)
+                defer { manager.finish() }
+                try manager.listen(at: world.daemon.socketPath, as: "socket")
+                let port = try manager.listen(as: "dashboard.listen")
+                let changes: [String: String?] = [
+                    "POLLUX_DASHBOARD_LISTEN": "127.0.0.1:\(port)",
+                    "POLLUX_DASHBOARD_CERTIFICATE_FILE": Self.fixtures + "certificate.pem",
+                    "POLLUX_DASHBOARD_KEY_FILE": Self.fixtures + "key.pem",
+                ]
+                for _ in 0..<2 {
+                    try await world.daemon.start(changes, by: manager)
+                    let printed = try await world.pollux(["open"]).output
+                    let code = try #require(
+                        printed.firstMatch(of: /^https:\/\/127\.0\.0\.1:(\d+)\/#login=([A-Za-z0-9_-]{43})\n$/),
+                        "\(printed)")
+                    #expect(Int(code.1) == port)
+                    let page = try await curl(port, "/", [])
+                    #expect(page.contains("<title>"), "\(page)")
+                    let session = try await curl(
+                        port, "/dashboard/session",
+                        ["-H", "Sec-Fetch-Site: same-origin", "-d", #"{"code":"\#(code.2)"}"#])
+                    let token = try JSONValue(parsing: session).at("token").string ?? ""
+                    let status = try await curl(port, "/v1/status", ["-H", "Authorization: Bearer \(token)"])
+                    #expect(status.contains(#""pid""#), "\(status)")
+                    // Without encryption nobody answers.
+                    #expect(try await curl(port, "/", [], scheme: "http").isEmpty)
+                    #expect(try await world.daemon.stop() == .code(0))
+                }
+            }
+        }
+
+        private static let fixtures =
+            URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path
+            + "/CallbackAPITests/Fixtures/"
+
+        /// What curl gets from a port of this machine; it trusts the test's certificate and no other.
+        private func curl(
+            _ port: Int, _ target: String, _ arguments: [String], scheme: String = "https"
+        ) async throws -> String {
+            let curl = try ChildProcess(
+                ["-sS", "--max-time", "20", "--cacert", Self.fixtures + "certificate.pem"] + arguments
+                    + ["\(scheme)://127.0.0.1:\(port)\(target)"], of: "/usr/bin/curl", environment: [:])
+            _ = try await curl.exit()
+            return curl.outputText
+        }
+
         private func mode(of path: String) throws -> Int {
             try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int ?? 0
         }
