@@ -40,7 +40,8 @@ put packaging/pollux.yaml etc/pollux/pollux.yaml
 mkdir -p "$root"/usr/share/{man/man1,bash-completion/completions,zsh/vendor-completions,fish/vendor_completions.d}
 "$binary" --experimental-dump-help | scripts/write-man-page.py "$version" "$(date -u -d "@$SOURCE_DATE_EPOCH" +%F)" \
     | gzip -9n >"$root/usr/share/man/man1/pollux.1.gz"
-"$binary" --generate-completion-script bash >"$root/usr/share/bash-completion/completions/pollux"
+# It is read by a shell, not run.
+"$binary" --generate-completion-script bash | sed '1{/^#!/d}' >"$root/usr/share/bash-completion/completions/pollux"
 "$binary" --generate-completion-script zsh >"$root/usr/share/zsh/vendor-completions/_pollux"
 "$binary" --generate-completion-script fish >"$root/usr/share/fish/vendor_completions.d/pollux.fish"
 
@@ -48,19 +49,28 @@ doc=usr/share/doc/pollux
 put README.md $doc/README.md
 put packaging/alerts.yml $doc/alerts.yml
 for page in docs/*.md docs/reports/*.md; do put "$page" "$doc/$page"; done
-gzip -9nc CHANGELOG.md >"$root/$doc/changelog.gz"
+gzip -9nc CHANGELOG.md >"$root/$doc/CHANGELOG.md.gz"
+maintainer=$(sed -n 's/^Maintainer: //p' packaging/debian/control.in)
+printf 'pollux (%s) unstable; urgency=medium\n\n  * The changes are in CHANGELOG.md.gz.\n\n -- %s  %s\n' \
+    "$version" "$maintainer" "$(LC_ALL=C date -u -R -d "@$SOURCE_DATE_EPOCH")" | gzip -9n >"$root/$doc/changelog.gz"
+put packaging/debian/lintian-overrides usr/share/lintian/overrides/pollux
 # The binary contains all of these.
 {
-    printf 'Pollux is licensed under the Apache License 2.0:\n\n'
-    cat LICENSE
+    printf 'Pollux is licensed under the Apache License 2.0: /usr/share/common-licenses/Apache-2.0\n'
     for text in .build/checkouts/*/{LICENSE,NOTICE}*; do
         [[ -f $text ]] || continue
         printf '\n\n==== %s\n\n' "${text#.build/checkouts/}"
-        cat "$text"
+        if grep -q 'Apache License' "$text" && grep -q 'APPENDIX: How to apply' "$text"; then
+            echo 'Apache License 2.0: /usr/share/common-licenses/Apache-2.0'
+            # What follows the licence, such as an exception for compiled code.
+            sed '1,/limitations under the License\./d' "$text"
+        else
+            cat "$text"
+        fi
     done
     swift=$(dirname "$(dirname "$(readlink -f "$(command -v swift)")")")/share/swift/LICENSE.txt
     printf '\n\n==== Swift, with its libraries\n\n'
-    cat "$swift"
+    sed "1,/limitations under the License\\./d" "$swift"
 } >"$root/$doc/copyright"
 
 mkdir -p "$root/DEBIAN" "$work/debian"
