@@ -6,11 +6,14 @@ struct ClipFile {
 
     private let luma: UInt8
     private let chroma: [UInt8]
+    /// Makes files differ whose colours are equal, of which there are two millions only.
+    private let mark: UInt64
 
     init(using random: inout SeededRandom) {
         // Within the range of video, and without zeros.
         luma = UInt8(40 + random.next() % 120)
         chroma = (0..<2).map { _ in UInt8(64 + random.next() % 128) }
+        mark = random.next()
     }
 
     // MARK: H.264
@@ -87,6 +90,7 @@ struct ClipFile {
         // The size of the header does not depend on where the samples begin.
         let start = type.count + Self.header(sizes, from: 0).count + 8
         return type + Self.header(sizes, from: start) + Self.box("mdat", samples.flatMap(\.self))
+            + Self.box("free", .big(mark))
     }
 
     private static let timescale: UInt32 = 1_000
