@@ -72,6 +72,8 @@ let package = Package(
                 .embedInCode("Definitions/runway.yaml"), .embedInCode("Definitions/xhuoapi-guide.yaml"),
             ]),
         .target(name: "TaskStore", dependencies: ["TaskModel", "VerbatimJSON", crypto]),
+        // The SQL of the store, once for all databases.
+        .target(name: "StoreSQL", dependencies: ["TaskStore", "TaskModel", "VerbatimJSON"]),
         .target(name: "LocalAPIContract", dependencies: ["Text", "VerbatimJSON"]),
 
         // Effectful rooms.
@@ -89,7 +91,7 @@ let package = Package(
         // Settings of SQLite that Swift cannot make.
         .target(name: "SQLiteSettings", linkerSettings: [.linkedLibrary("sqlite3")]),
         // Statements and columns without GRDB's conversions: docs/sqlite.md.
-        .target(name: "SQLiteRaw", dependencies: ["SQLiteSettings", grdb, sqlite]),
+        .target(name: "SQLiteRaw", dependencies: ["SQLiteSettings", "StoreSQL", grdb, sqlite]),
         // How the C library keeps freed memory, which Swift cannot say either.
         .target(name: "AllocatorSettings"),
         // What a new process inherits, which Swift cannot say in full.
@@ -120,8 +122,16 @@ let package = Package(
             name: "SQLiteDriver",
             dependencies: [
                 "FileTimes",
-                "TaskStore", "TaskModel", "VerbatimJSON", "SQLiteMigrations", "SQLiteRaw", crypto, grdb,
+                "TaskStore", "TaskModel", "VerbatimJSON", "SQLiteMigrations", "SQLiteRaw", "StoreSQL", crypto, grdb,
             ]),
+        // Debian's libpq: the protocol, the addresses and the passwords of PostgreSQL.
+        .systemLibrary(name: "CPostgreSQL", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .target(
+            name: "PostgresMigrations", path: "migrations/postgres",
+            resources: [.embedInCode("0001_create_tables.sql")]),
+        .target(
+            name: "PostgresDriver",
+            dependencies: ["CPostgreSQL", "PostgresMigrations", "StoreSQL", "TaskModel", "TaskStore"]),
         .systemLibrary(name: "CZlib"),
         .target(name: "ContentCoding", dependencies: ["CZlib"]),
         .target(
@@ -257,14 +267,22 @@ let package = Package(
             name: "ProviderCatalogTests",
             dependencies: ["ProviderCatalog", "Randomness", "TaskModel", "TaskTesting", "VerbatimJSON"],
             resources: [.copy("Fixtures")]),
-        .testTarget(name: "SQLiteRawTests", dependencies: ["SQLiteRaw", "TaskTesting", grdb]),
+        .testTarget(name: "SQLiteRawTests", dependencies: ["SQLiteRaw", "StoreSQL", "TaskModel", "TaskTesting", grdb]),
+        // A real server for tests.
+        .target(name: "PostgresTesting", dependencies: ["CPostgreSQL"], path: "Tests/PostgresTesting"),
+        .testTarget(
+            name: "PostgresDriverTests",
+            dependencies: [
+                "PostgresDriver", "PostgresMigrations", "PostgresTesting", "StoreSQL", "TaskModel", "TaskStore",
+                "VerbatimJSON",
+            ]),
         // What a disk does, in the test's hands.
         .target(name: "DiskFaults", path: "Tests/DiskFaults"),
         .testTarget(
             name: "TaskStoreTests",
             dependencies: [
-                "DiskFaults", "Randomness", "TaskStore", "SQLiteDriver", "SQLiteMigrations", "TaskModel",
-                "VerbatimJSON", "TaskTesting", grdb,
+                "DiskFaults", "PostgresDriver", "PostgresTesting", "Randomness", "TaskStore", "SQLiteDriver",
+                "SQLiteMigrations", "SQLiteRaw", "StoreSQL", "TaskModel", "VerbatimJSON", "TaskTesting", grdb,
             ]),
         .testTarget(
             name: "TaskEngineTests",
@@ -276,7 +294,7 @@ let package = Package(
         .testTarget(
             name: "SimulationTests",
             dependencies: [
-                "Randomness", "TaskEngine", "SQLiteDriver", "SQLiteRaw", "TaskStore", "ProviderCatalog",
+                "Randomness", "TaskEngine", "SQLiteDriver", "SQLiteRaw", "StoreSQL", "TaskStore", "ProviderCatalog",
                 "PollingPolicy", "TaskModel", "VerbatimJSON", "TaskTesting", grdb, logging,
             ]),
         .testTarget(
@@ -373,7 +391,8 @@ if Context.environment["POLLUX_FUZZER"] != nil {
 }
 
 let inC = [
-    "AllocatorSettings", "CZlib", "DashboardPage", "DiskFaults", "EmbeddedFiles", "FileTimes", "SQLiteSettings",
+    "AllocatorSettings", "CPostgreSQL", "CZlib", "DashboardPage", "DiskFaults", "EmbeddedFiles", "FileTimes",
+    "SQLiteSettings",
     "SpawnSettings",
 ]
 for target in package.targets where !inC.contains(target.name) { target.swiftSettings = strict }

@@ -2,16 +2,20 @@
 # Installs what Pollux needs to be built and tested, from Debian's packages. Does nothing where everything is there.
 # Swift itself is not in Debian; if it is missing, this says where to get it and stops.
 #   scripts/install-dependencies.sh --browser     also Chromium and a typeface, for the checks that need them
+#   scripts/install-dependencies.sh --postgres    also PostgreSQL and PgBouncer, for the tests of that store
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 needed_swift=6.3
 
-# SQLite for GRDB; the C library and linker's files that Swift links against; dpkg-dev for the dependencies of the package;
+# SQLite for GRDB; libpq for PostgreSQL; the C library and linker's files that Swift links against; dpkg-dev for the dependencies of the package;
 # git for the packages; curl for trying the socket; Python for its client, the test clients of the sandbox and JSON in scripts; mypy
 # for the types of the client.
-packages=(binutils ca-certificates curl dpkg-dev g++ git libc6-dev libsqlite3-dev mypy pkg-config python3 python3-venv tzdata zlib1g-dev)
-[[ ${1:-} != --browser ]] || packages+=(chromium chromium-driver fonts-inter)
+packages=(binutils ca-certificates curl dpkg-dev g++ git libc6-dev libpq-dev libsqlite3-dev mypy pkg-config python3 python3-venv tzdata zlib1g-dev)
+case ${1:-} in
+  --browser) packages+=(chromium chromium-driver fonts-inter) ;;
+  --postgres) packages+=(pgbouncer postgresql) ;;
+esac
 
 missing=()
 for package in "${packages[@]}"; do
@@ -30,6 +34,11 @@ if ((${#missing[@]})); then
   fi
   echo "Installing ${missing[*]}"
   "${as_root[@]}" apt-get update -qq
+  # The package would make a database of its own, which nobody here uses, and start a server for it.
+  if [[ " ${missing[*]} " == *" postgresql "* ]]; then
+    "${as_root[@]}" mkdir -p /etc/postgresql-common/createcluster.d
+    echo 'create_main_cluster = false' | "${as_root[@]}" tee /etc/postgresql-common/createcluster.d/none.conf >/dev/null
+  fi
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 

@@ -1,6 +1,8 @@
 import FoundationEssentials
 import GRDB
 import SQLiteMigrations
+import SQLiteRaw
+import StoreSQL
 import TaskStore
 #if canImport(Glibc)
     import Glibc
@@ -138,7 +140,7 @@ enum DatabaseFile {
     /// Applies missing migrations, and corrects the counts of tasks in a small database.
     static func migrate(_ pool: DatabasePool) throws {
         try migrator.migrate(pool)
-        try pool.write { db in if try isQuicklyRead(db) { try TaskCounter.correct(in: db) } }
+        try pool.write { db in if try isQuicklyRead(db) { try TaskCounter.correct(in: RawConnection(db)) } }
     }
 
     /// Whether the file is small enough to be read completely while the daemon starts.

@@ -1,5 +1,6 @@
 import GRDB
 import SQLiteRaw
+import StoreSQL
 import Synchronization
 import TaskStore
 
@@ -35,7 +36,7 @@ final class GroupCommit: Sendable {
     /// Collects the counts that the writes of a transaction change.
     let counter = TaskCounter()
     /// The cached statements of the writer's connection.
-    let prepared = CachedStatements()
+    let prepared = StatementCache()
     private let thread: SQLiteDriver.WritingThread
     private let queue = Mutex(Queue())
     private let tail = Mutex(LogTail.settled)
@@ -136,7 +137,7 @@ final class GroupCommit: Sendable {
                 isInBody = true
                 for write in group { outcomes.append(try write.attempt(db)) }
                 isInBody = false
-                try counter.write(in: db)
+                try counter.write(in: RawConnection(db, prepared))
             }
             return outcomes
         } catch {
@@ -161,7 +162,7 @@ final class GroupCommit: Sendable {
                         outcomes.append { write.fail(error) }
                     }
                 }
-                try counter.write(in: db)
+                try counter.write(in: RawConnection(db, prepared))
             }
         } catch {
             // The commit failed, or SQLite rolled back the transaction by itself, as it may when the disk is full

@@ -10,7 +10,7 @@ import Synchronization
 final class ReadConnectionPool: Sendable {
     private struct Connection: Sendable {
         let queue: DatabaseQueue
-        let prepared = CachedStatements()
+        let prepared = StatementCache()
 
         func close() throws {
             queue.inDatabase { _ in prepared.discard() }
@@ -45,13 +45,17 @@ final class ReadConnectionPool: Sendable {
     }
 
     /// Reads without a transaction: each statement sees the state of the database when the statement begins.
-    func readUnisolated<Value>(_ body: (Database, CachedStatements) throws -> Value) throws -> Value {
-        try withConnection { connection in try connection.queue.unsafeRead { try body($0, connection.prepared) } }
+    func readUnisolated<Value>(_ body: (RawConnection) throws -> Value) throws -> Value {
+        try withConnection { connection in
+            try connection.queue.unsafeRead { try body(RawConnection($0, connection.prepared)) }
+        }
     }
 
     /// Reads from one consistent snapshot.
-    func readSnapshot<Value>(_ body: (Database, CachedStatements) throws -> Value) throws -> Value {
-        try withConnection { connection in try connection.queue.read { try body($0, connection.prepared) } }
+    func readSnapshot<Value>(_ body: (RawConnection) throws -> Value) throws -> Value {
+        try withConnection { connection in
+            try connection.queue.read { try body(RawConnection($0, connection.prepared)) }
+        }
     }
 
     /// Closes idle connections now and the others when their reads end. Later reads fail.

@@ -1,8 +1,8 @@
 import FoundationEssentials
 import GRDB
-import SQLiteRaw
 import SQLiteMigrations
 import SQLiteRaw
+import StoreSQL
 package import TaskModel
 package import TaskStore
 
@@ -145,7 +145,7 @@ package struct SQLiteDriver: StoreDriver {
         try await beSettled()
         let pages = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
         do {
-            let size = try readPool.readUnisolated { db, _ in try Int64.fetchOne(db, sql: pages) } ?? 0
+            let size = try readPool.readUnisolated { try $0.integer(.text(pages)) } ?? 0
             let log = DatabaseFile.size(of: pool.path + "-wal")
             return StoreInfo(
                 path: pool.path, sizeInBytes: size + log, logBytes: log,
@@ -166,7 +166,7 @@ extension SQLiteDriver {
         let (counter, prepared) = (writer.counter, writer.prepared)
         do {
             return try await writer.write(
-                { try body(SQLiteTransaction(db: $0, prepared: prepared, counter: counter)) }, committed: committed)
+                { try body(SQLTransaction(RawConnection($0, prepared), counter: counter)) }, committed: committed)
         } catch {
             throw TaskStoreError(translating: error)
         }
@@ -180,8 +180,8 @@ extension SQLiteDriver {
         try await beSettled()
         do {
             switch extent {
-            case .statement: return try readPool.readUnisolated { db, prepared in try body(rows(in: db, prepared)) }
-            case .snapshot: return try readPool.readSnapshot { db, prepared in try body(rows(in: db, prepared)) }
+            case .statement: return try readPool.readUnisolated { try body(SQLTransaction($0)) }
+            case .snapshot: return try readPool.readSnapshot { try body(SQLTransaction($0)) }
             case .page: return try await readOnPool(body)
             }
         } catch TaskStoreError.replaced {
@@ -197,16 +197,14 @@ extension SQLiteDriver {
         do { try await writer.write { _ in } } catch { throw TaskStoreError(translating: error) }
     }
 
-    private func rows(in db: Database, _ prepared: CachedStatements) -> SQLiteTransaction {
-        SQLiteTransaction(db: db, prepared: prepared, counter: nil)
-    }
-
     /// Reads on the writer's connection. It has the original files open, and is idle while nothing can be written.
     private func readByWriter<Value>(
         _ body: (any StoreSnapshot) throws -> Value
     ) throws(TaskStoreError) -> Value {
         do {
-            return try pool.writeWithoutTransaction { db in try body(rows(in: db, writer.prepared)) }
+            return try pool.writeWithoutTransaction { db in
+                try body(SQLTransaction(RawConnection(db, writer.prepared)))
+            }
         } catch {
             throw TaskStoreError(translating: error)
         }
@@ -220,9 +218,7 @@ extension SQLiteDriver {
         try files.check()
         let pool = pool
         return try await Task {
-            try await pool.read { db in
-                try body(SQLiteTransaction(db: db, prepared: CachedStatements(keepsNone: true), counter: nil))
-            }
+            try await pool.read { db in try body(SQLTransaction(RawConnection(db))) }
         }.value
     }
 }

@@ -1,6 +1,6 @@
 import FoundationEssentials
 import GRDB
-import SQLiteRaw
+import StoreSQL
 import TaskStore
 
 extension TaskStoreError {

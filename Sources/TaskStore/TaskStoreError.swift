@@ -4,7 +4,7 @@ package import TaskModel
 package enum TaskStoreError: UserFacingError, Hashable {
     /// The disk is full, or the size limit was reached.
     case full
-    /// The file system or the file cannot be written.
+    /// The file system, the file or the server cannot be written.
     case readOnly
     /// Another program keeps the database locked.
     case locked
@@ -58,7 +58,7 @@ package enum TaskStoreError: UserFacingError, Hashable {
         case .full:
             "The disk is full, so nothing was stored. What was accepted before is safe. Free some space and try again."
         case .readOnly:
-            "The state directory cannot be written, so nothing was stored. Make it writable for the daemon's user and try again."
+            "The database cannot be written, so nothing was stored. Make the state directory writable for the daemon's user, or name PostgreSQL's primary server and a role that may write; then try again."
         case .locked:
             "Another program keeps the database locked, so nothing was stored. Close it (a database browser, a backup?) and try again."
         case .damaged(let what):

@@ -1,5 +1,6 @@
 import GRDB
 import SQLiteRaw
+import StoreSQL
 import Testing
 
 /// One column of each type, as a row reads them.
@@ -60,6 +61,7 @@ private struct FailingRow: ColumnDecodable {
 }
 
 @Suite struct ColumnTests {
+    private static let insertion: SQLStatement = "INSERT INTO sample (i, r, t, b) VALUES (?, ?, ?, ?)"
     private let queue: DatabaseQueue
 
     init() throws {
@@ -82,10 +84,9 @@ private struct FailingRow: ColumnDecodable {
     ) throws {
         let sample = Columns(integer: integer, real: real, text: text, blob: blob)
         try queue.write { db in
-            try db.cachedStatement(sql: "INSERT INTO sample (i, r, t, b) VALUES (?, ?, ?, ?)")
-                .execute(binding: .integer(integer), .real(real), .text(text), .blob(blob))
-            let statement = try db.cachedStatement(sql: "SELECT i, r, t, b FROM sample")
-            #expect(try Columns.fetchAll(statement, binding: []) == [sample])
+            let connection = RawConnection(db)
+            try connection.execute(Self.insertion, [.integer(integer), .real(real), .text(text), .blob(blob)])
+            #expect(try Columns.fetchAll(connection, "SELECT i, r, t, b FROM sample") == [sample])
             let types = try Row.fetchOne(db, sql: "SELECT typeof(i), typeof(r), typeof(t), typeof(b) FROM sample")
             #expect(types.map { Array($0.databaseValues) } == ["integer", "real", "text", "blob"].map(\.databaseValue))
         }
@@ -93,13 +94,15 @@ private struct FailingRow: ColumnDecodable {
 
     @Test func `nil is bound as NULL, and so is an unbound value`() throws {
         try queue.write { db in
-            let statement = try db.cachedStatement(sql: "INSERT INTO sample (i, r, t, b) VALUES (?, ?, ?, ?)")
-            try statement.execute(binding: .integer(7), .real(7), .text("seven"), .blob([7]))
-            try statement.execute(
-                binding: ColumnValue(nil as Int?), ColumnValue(nil as Double?), ColumnValue(nil as String?),
-                ColumnValue(nil as [UInt8]?))
-            let rows = try OptionalColumns.fetchAll(
-                db.cachedStatement(sql: "SELECT i, i, r, t, b FROM sample ORDER BY id"), binding: [])
+            let connection = RawConnection(db)
+            try connection.execute(Self.insertion, [.integer(7), .real(7), .text("seven"), .blob([7])])
+            try connection.execute(
+                Self.insertion,
+                [
+                    ColumnValue(nil as Int?), ColumnValue(nil as Double?), ColumnValue(nil as String?),
+                    ColumnValue(nil as [UInt8]?),
+                ])
+            let rows = try OptionalColumns.fetchAll(connection, "SELECT i, i, r, t, b FROM sample ORDER BY id")
             #expect(rows.count == 2)
             #expect(rows[0].integer == 7 && rows[0].number == 7 && rows[0].real == 7)
             #expect(rows[0].text == "seven" && rows[0].blob == [7])
@@ -112,7 +115,7 @@ private struct FailingRow: ColumnDecodable {
     private func mismatch<Value>(_ type: Value.Type, _ sql: String) throws -> ColumnTypeError? {
         try queue.read { db in
             do {
-                _ = try One<Value>.fetchOne(db.cachedStatement(sql: sql))
+                _ = try One<Value>.fetchOne(RawConnection(db), .text(sql))
                 return nil
             } catch let error as ColumnTypeError {
                 return error
@@ -148,21 +151,22 @@ private struct FailingRow: ColumnDecodable {
     @Test func `a type error takes precedence over an error of the row`() throws {
         try queue.read { db in
             #expect(throws: ColumnTypeError.self) {
-                try FailingRow.fetchOne(db.cachedStatement(sql: "SELECT 'text' AS number"))
+                try FailingRow.fetchOne(RawConnection(db), "SELECT 'text' AS number")
             }
-            #expect(throws: Unreadable.self) { try FailingRow.fetchOne(db.cachedStatement(sql: "SELECT 1")) }
+            #expect(throws: Unreadable.self) { try FailingRow.fetchOne(RawConnection(db), "SELECT 1") }
         }
     }
 
     @Test func `reading ends at the first row that is sufficient`() throws {
-        let sql = "WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 9) SELECT i FROM n"
-        try queue.read { db in
-            let statement = try db.cachedStatement(sql: sql)
+        let sql: SQLStatement =
+            "WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 9) SELECT i FROM n"
+        try queue.read { db throws in
+            let connection = RawConnection(db)
             #expect(
-                try One<Int64>.fetch(statement, binding: []) { $0.value == 4 }.map(\.value) == [1, 2, 3, 4])
-            #expect(try One<Int64>.fetchAll(statement, binding: []).count == 9)
-            #expect(try One<Int64>.fetchOne(statement)?.value == 1)
-            #expect(try One<Int64>.fetchOne(db.cachedStatement(sql: "SELECT 1 WHERE 0")) == nil)
+                try One<Int64>.fetch(connection, sql, []) { $0.value == 4 }.map(\.value) == [1, 2, 3, 4])
+            #expect(try One<Int64>.fetchAll(connection, sql).count == 9)
+            #expect(try One<Int64>.fetchOne(connection, sql)?.value == 1)
+            #expect(try One<Int64>.fetchOne(connection, "SELECT 1 WHERE 0") == nil)
         }
     }
 
@@ -176,8 +180,8 @@ private struct FailingRow: ColumnDecodable {
             }
         }
         try queue.read { db in
-            let statement = try db.cachedStatement(sql: "SELECT 123456, 'żó', X'010203', 'four'")
-            #expect(try Counted.fetchOne(statement)?.bytes == 4 + 3 + 4)
+            let counted = try Counted.fetchOne(RawConnection(db), "SELECT 123456, 'żó', X'010203', 'four'")
+            #expect(counted?.bytes == 4 + 3 + 4)
         }
     }
 }

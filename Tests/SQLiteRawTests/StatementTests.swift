@@ -1,14 +1,10 @@
 import GRDB
 import SQLiteRaw
+import StoreSQL
 import Synchronization
 import Testing
 
 @Suite struct StatementTests {
-    private struct Number: ColumnDecodable {
-        let value: Int
-        init(_ next: inout ColumnReader) throws { value = next() }
-    }
-
     /// The tables whose changes GRDB reports.
     private final class Changes: TransactionObserver, Sendable {
         let tables = Mutex<[String]>([])
@@ -30,66 +26,76 @@ import Testing
         try Int.fetchAll(db, sql: "SELECT n FROM number ORDER BY n")
     }
 
-    @Test func `a cached statement is built and compiled once`() throws {
-        let cache = StatementCache<Int>()
-        var built = 0
-        func text(_ number: Int) -> String {
-            built += 1
-            return "SELECT \(number)"
+    @Test func `the text of a statement with a key is built once`() throws {
+        let cache = StatementCache()
+        let built = Mutex(0)
+        func statement(_ number: Int, _ key: SQLStatement.Key) -> SQLStatement {
+            .keyed(key) { _ in
+                built.withLock { $0 += 1 }
+                return "SELECT \(number)"
+            }
         }
-        try queue.read { db in
-            let first = try cache(1, in: db, text(1))
-            #expect(try cache(1, in: db, text(1)) === first)
-            #expect(try cache(2, in: db, text(2)) !== first)
-            #expect(built == 2)
-            #expect(try Number.fetchOne(cache(1, in: db, text(1)))?.value == 1)
-            #expect(try Number.fetchOne(cache(2, in: db, text(2)))?.value == 2)
-            #expect(built == 2)
+        try queue.read { db throws in
+            let connection = RawConnection(db, cache)
+            for _ in 1...2 {
+                #expect(try connection.integer(statement(1, .taskByID)) == 1)
+                #expect(try connection.integer(statement(2, .taskByKey)) == 2)
+            }
+            #expect(built.withLock { $0 } == 2)
         }
     }
 
     @Test func `statements are finalized before a close, and none are cached after it`() throws {
-        let cache = StatementCache<Int>()
-        try queue.read { db in _ = try cache(1, in: db, "SELECT 1") }
+        let cache = StatementCache()
+        let statement = SQLStatement.keyed(.taskByID) { _ in "SELECT 1" }
+        try queue.read { db in _ = try RawConnection(db, cache).integer(statement) }
         #expect(throws: DatabaseError.self) { try queue.close() }
         try queue.read { db in
             cache.discard()
-            _ = try cache(1, in: db, "SELECT 1")
+            _ = try RawConnection(db, cache).integer(statement)
         }
         try queue.close()
     }
 
     @Test func `a cache for a single read keeps no statement`() throws {
-        let cache = StatementCache<Int>(keepsNone: true)
-        let found = try queue.read { db in try Number.fetchOne(cache(1, in: db, "SELECT 1")) }
-        #expect(found?.value == 1)
+        let found = try queue.read { db in try RawConnection(db).integer(.keyed(.taskByID) { _ in "SELECT 1" }) }
+        #expect(found == 1)
         try queue.close()
     }
 
     @Test func `a statement runs again after a failed run`() throws {
         try queue.writeWithoutTransaction { db in
-            let insert = try db.makeStatement(sql: "INSERT INTO number (n) VALUES (?)")
-            try insert.execute(binding: .integer(1))
-            for _ in 0..<2 { #expect(throws: DatabaseError.self) { try insert.execute(binding: .integer(1)) } }
-            try insert.execute(binding: .integer(2))
+            let connection = RawConnection(db)
+            func insert(_ value: ColumnValue) throws {
+                try connection.execute("INSERT INTO number (n) VALUES (?)", [value])
+            }
+            try insert(.integer(1))
+            for _ in 0..<2 { #expect(throws: DatabaseError.self) { try insert(.integer(1)) } }
+            try insert(.integer(2))
             #expect(try numbers(db) == [1, 2])
         }
     }
 
     @Test func `a failed query throws SQLite's error and can run again`() throws {
-        try queue.read { db in
-            let query = try db.makeStatement(sql: "SELECT abs(?)")
-            let error = #expect(throws: DatabaseError.self) { try Number.fetchOne(query, binding: .integer(.min)) }
+        try queue.read { db throws in
+            let connection = RawConnection(db)
+            func absolute(_ number: Int64) throws -> Int64? {
+                try connection.integer("SELECT abs(?)", [.integer(number)])
+            }
+            let error = #expect(throws: DatabaseError.self) { try absolute(.min) }
             #expect(error?.message == "integer overflow")
-            #expect(try Number.fetchOne(query, binding: .integer(-3))?.value == 3)
+            #expect(try absolute(-3) == 3)
         }
     }
 
     @Test func `values of an earlier run are cleared`() throws {
         try queue.writeWithoutTransaction { db in
-            let insert = try db.makeStatement(sql: "INSERT INTO number (n) VALUES (?)")
-            try insert.execute(binding: .integer(1))
-            #expect(throws: DatabaseError.self) { try insert.execute(binding: .null) }
+            let connection = RawConnection(db)
+            func insert(_ value: ColumnValue) throws {
+                try connection.execute("INSERT INTO number (n) VALUES (?)", [value])
+            }
+            try insert(.integer(1))
+            #expect(throws: DatabaseError.self) { try insert(.null) }
             #expect(try numbers(db) == [1])
         }
     }
@@ -97,11 +103,33 @@ import Testing
     @Test func `GRDB observes the changes of a statement`() throws {
         let changes = Changes()
         queue.add(transactionObserver: changes)
-        try queue.write { db in
-            try db.cachedStatement(sql: "INSERT INTO number (n) VALUES (?)").execute(binding: .integer(5))
-            #expect(db.changesCount == 1)
+        try queue.write { db throws in
+            let connection = RawConnection(db)
+            #expect(try connection.change("INSERT INTO number (n) VALUES (?)", [.integer(5)]) == 1)
         }
         #expect(changes.tables.withLock { $0 } == ["number"])
         #expect(try queue.read(numbers) == [5])
+    }
+
+    @Test func `an insertion returns the keys of its rows in order`() throws {
+        try queue.write { db in
+            let connection = RawConnection(db)
+            let keys = try connection.insert(
+                "INSERT INTO number (n) VALUES (?)", numberedBy: .task, each: [[.integer(7)], [.integer(3)]])
+            #expect(keys == [1, 2])
+            #expect(
+                try connection.integer("SELECT n FROM number WHERE rowid = ?", [.integer(keys[1])]) == 3)
+        }
+    }
+
+    @Test func `rows of several lists of values come in the order of the lists`() throws {
+        try queue.write { db in
+            let connection = RawConnection(db)
+            for number in 1...5 { try connection.execute("INSERT INTO number (n) VALUES (?)", [ColumnValue(number)]) }
+            let lists: [[ColumnValue]] = [[.integer(4)], [.integer(9)], [.integer(2)]]
+            let statement: SQLStatement = "SELECT n FROM number WHERE n >= ?1 ORDER BY n LIMIT 2"
+            #expect(try Int64.fetchAll(connection, statement, each: lists) == [4, 5, 2, 3])
+            #expect(try Int64.fetchGroups(connection, statement, each: lists) == [[4, 5], [], [2, 3]])
+        }
     }
 }

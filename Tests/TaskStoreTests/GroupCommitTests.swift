@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import StoreSQL
 import Synchronization
 import TaskModel
 import TaskTesting
@@ -245,13 +246,11 @@ import Testing
             // The read runs inside the write and would hang if it waited for it.
             let seen = try await store.write { db in
                 try Self.note(2, in: db)
-                func names(_ reader: Database) throws -> [String] {
-                    try String.fetchAll(reader, sql: "SELECT name FROM gate")
-                }
+                let names = "SELECT name FROM gate"
                 return [
-                    try store.readPool.readUnisolated { db, _ in try names(db) },
-                    try store.readPool.readSnapshot { db, _ in try names(db) },
-                    try store.pool.read(names),
+                    try store.readPool.readUnisolated { try String.fetchAll($0, .text(names)) },
+                    try store.readPool.readSnapshot { try String.fetchAll($0, .text(names)) },
+                    try store.pool.read { db in try String.fetchAll(db, sql: names) },
                 ]
             }
             #expect(seen == [["1"], ["1"], ["1"]])

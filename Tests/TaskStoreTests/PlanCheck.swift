@@ -13,7 +13,7 @@ enum PlanCheck {
     /// The allowed exceptions: a part of the statement, the step of its plan, and the reason.
     private static let allowed: [(part: String, step: String, why: String)] = [
         ("SELECT * FROM sqlite_master LIMIT 1", "SCAN sqlite_master", "GRDB runs it when it opens a reader"),
-        ("SELECT * FROM gate", "SCAN gate", "read once per start; a row per endpoint, service or provider in trouble"),
+        ("FROM gate", "SCAN gate", "read once per start; a row per endpoint, service or provider in trouble"),
         ("FROM lease", "SCAN lease", "a row per account"),
         ("FROM budget ORDER BY name", "SCAN budget", "a row per budget of the settings"),
         (
@@ -53,6 +53,8 @@ enum PlanCheck {
             "count(*) FROM (SELECT 1 FROM task", "SCAN task",
             "a count reads tasks until it has enough; that of a state or an endpoint comes from task_count"
         ),
+        ("count(*) FROM (SELECT 1 FROM task", "SCAN found", "the rows of the subquery, counted up to the limit"),
+        ("LIMIT ?) AS ready", "SCAN ready", "the rows of the subquery, at most 200"),
         ("FROM budget_hold)", "SCAN budget_hold", "the tasks that budgets hold"),
         ("RECURSIVE found (text)", "SCAN found", "the row before: each step seeks the next text of a label"),
         ("json_each(?)", "SCAN json_each", "the values of a list's filter"),

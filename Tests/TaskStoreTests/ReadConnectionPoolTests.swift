@@ -1,4 +1,6 @@
 import GRDB
+import SQLiteRaw
+import StoreSQL
 import TaskModel
 import TaskStore
 import TaskTesting
@@ -19,8 +21,8 @@ import Testing
     /// Nests that many reads and returns the number of idle connections inside the innermost.
     private func nested(_ depth: Int) throws -> Int {
         guard depth > 0 else { return reads.idleCount }
-        return try reads.readUnisolated { db, _ in
-            _ = try Int.fetchOne(db, sql: "SELECT COUNT(*) FROM task")
+        return try reads.readUnisolated { connection in
+            _ = try connection.integer("SELECT COUNT(*) FROM task")
             return try nested(depth - 1)
         }
     }
@@ -38,10 +40,10 @@ import Testing
 
     @Test func `a failed read returns its connection`() throws {
         #expect(throws: DatabaseError.self) {
-            try reads.readUnisolated { db, _ in try db.execute(sql: "DELETE FROM task") }
+            try reads.readUnisolated { try $0.execute("DELETE FROM task") }
         }
         #expect(throws: DatabaseError.self) {
-            try reads.readSnapshot { db, _ in try db.execute(sql: "SELECT nonsense") }
+            try reads.readSnapshot { try $0.execute("SELECT nonsense") }
         }
         #expect(reads.idleCount == 1)
         #expect(try nested(1) == 0)
@@ -51,8 +53,8 @@ import Testing
     @Test func `a read that runs while the store is closed succeeds, and later ones fail`() async throws {
         let id = TrackedTask.task(1).id
         _ = try await store.verbs.insert(.new(.task(1)))
-        let found = try reads.readUnisolated { db, prepared in
-            let rows = SQLiteTransaction(db: db, prepared: prepared, counter: nil)
+        let found = try reads.readUnisolated { connection in
+            let rows = SQLTransaction(connection)
             _ = try rows.tasks([id])
             try store.close()
             return try rows.tasks([id]).first?.task.id

@@ -1,5 +1,5 @@
 import GRDB
-import SQLiteRaw
+import StoreSQL
 import TaskModel
 import TaskStore
 

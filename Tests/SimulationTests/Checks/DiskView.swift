@@ -1,5 +1,6 @@
 import GRDB
 import SQLiteRaw
+import StoreSQL
 import TaskEngine
 import TaskModel
 
@@ -106,7 +107,7 @@ struct DiskView {
 
     /// The rows of a statement without values.
     func rows<Row: ColumnDecodable>(_ sql: String) throws -> [Row] {
-        try queue.unsafeRead { db in try Row.fetchAll(db.cachedStatement(sql: sql), binding: []) }
+        try queue.unsafeRead { db in try Row.fetchAll(RawConnection(db), .text(sql)) }
     }
 
     init(path: String) throws {
@@ -130,9 +131,9 @@ struct DiskView {
     ) throws -> (tasks: [TaskLine], events: [EventLine], givenUp: [GivenUpLine]) {
         try queue.unsafeRead { db in
             (
-                try TaskLine.fetchAll(db.cachedStatement(sql: Self.tasks), binding: []),
-                try EventLine.fetchAll(db.cachedStatement(sql: Self.events), binding: [.integer(sequence)]),
-                try GivenUpLine.fetchAll(db.cachedStatement(sql: Self.givenUp), binding: [])
+                try TaskLine.fetchAll(RawConnection(db), .text(Self.tasks)),
+                try EventLine.fetchAll(RawConnection(db), .text(Self.events), [.integer(sequence)]),
+                try GivenUpLine.fetchAll(RawConnection(db), .text(Self.givenUp))
             )
         }
     }
@@ -154,11 +155,11 @@ struct DiskView {
     func files() throws -> [FileLine] {
         try queue.unsafeRead { db in
             try FileLine.fetchAll(
-                db.cachedStatement(
-                    sql: """
-                        SELECT task_key, ordinal, state, IFNULL(sha256, ''), IFNULL(saved_at_ms, 0) FROM artefact
-                        WHERE url <> '' ORDER BY task_key, ordinal
-                        """), binding: [])
+                RawConnection(db),
+                """
+                SELECT task_key, ordinal, state, IFNULL(sha256, ''), IFNULL(saved_at_ms, 0) FROM artefact
+                WHERE url <> '' ORDER BY task_key, ordinal
+                """)
         }
     }
 

@@ -6,7 +6,7 @@ import TaskTesting
 import Testing
 import VerbatimJSON
 
-/// Tests the behaviour of any store. A second driver adds one line to `with(_:)`.
+/// Tests the behaviour of any store, on each database. Another driver adds one line to `withDriver(_:)`.
 @Suite struct TaskStoreConformanceTests {
     let now = ManualTimeSource.start
 
@@ -16,6 +16,7 @@ import VerbatimJSON
 
     func withDriver(_ body: (any StoreDriver) async throws -> Void) async throws {
         try await PlanCheck.with { driver in try await body(driver) }
+        try await PostgresDatabase.with { driver in try await body(driver) }
     }
 
     func endpoint(_ text: String) throws -> EndpointName { try #require(EndpointName(text)) }

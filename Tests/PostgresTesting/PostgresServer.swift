@@ -1,0 +1,115 @@
+import CPostgreSQL
+import Foundation
+import Synchronization
+
+/// A PostgreSQL of Debian's packages that runs for this process, in a directory of its own.
+///
+/// `scripts/run-postgres.sh` runs it. It ends with the process, however that ends.
+package final class PostgresServer: Sendable {
+    /// Whether the packages are installed. `POLLUX_TESTS_NEED_POSTGRES` makes their absence a failure.
+    package static let isInstalled =
+        ProcessInfo.processInfo.environment["POLLUX_TESTS_NEED_POSTGRES"] != nil
+        || !((try? FileManager.default.contentsOfDirectory(atPath: "/usr/lib/postgresql")) ?? []).isEmpty
+
+    /// What a test without a server says.
+    package static let howToInstall = "PostgreSQL is not installed: scripts/install-dependencies.sh --postgres"
+
+    /// The server for tests that do not stop it. It starts when it is first asked for.
+    package static var shared: PostgresServer {
+        get throws { try started.get() }
+    }
+
+    private static let started = Result { try PostgresServer(["--pooler"]) }
+
+    /// The directory of the sockets and of `data`.
+    package let directory: String
+    private let process: Process
+    private let input: Pipe
+    private let count = Mutex(0)
+
+    /// Starts a server with these arguments of the script.
+    package init(_ arguments: [String] = []) throws {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        process = Process()
+        process.executableURL = URL(filePath: "/bin/bash")
+        process.arguments = [root.appending(path: "scripts/run-postgres.sh").path] + arguments
+        let output = Pipe()
+        input = Pipe()
+        process.standardInput = input
+        process.standardOutput = output
+        try process.run()
+        var line: [UInt8] = []
+        while let byte = try output.fileHandleForReading.read(upToCount: 1)?.first, byte != UInt8(ascii: "\n") {
+            line.append(byte)
+        }
+        directory = String(decoding: line, as: UTF8.self)
+        guard !directory.isEmpty else { throw StartError() }
+    }
+
+    deinit { stop() }
+
+    /// Stops it and removes its directory.
+    package func stop() {
+        try? input.fileHandleForWriting.close()
+        process.waitUntilExit()
+    }
+
+    /// The address of a new database: an empty one, or a copy of another one that nobody uses.
+    package func newDatabase(from template: String = "template1") throws -> String {
+        let name = count.withLock { count in
+            count += 1
+            return "test\(count)"
+        }
+        try run("CREATE DATABASE \(name) TEMPLATE \(template)")
+        return address(of: name)
+    }
+
+    /// Removes a database of ``newDatabase(from:)``.
+    package func drop(_ address: String) throws {
+        let name = address.split(separator: "/").dropFirst().prefix(2).last?.prefix { $0 != "?" } ?? ""
+        try run("DROP DATABASE \(name) (FORCE)")
+    }
+
+    package func address(of database: String = "postgres") -> String {
+        "postgres://pollux@/\(database)?host=\(directory)"
+    }
+
+    /// The same database by PgBouncer in transaction mode.
+    package func pooled(_ address: String) -> String {
+        address.replacing("host=\(directory)", with: "host=\(directory)/pooler")
+    }
+
+    /// Runs SQL by a connection of its own, and returns the first column of its last statement.
+    @discardableResult
+    package func run(_ script: String, in address: String? = nil) throws -> [String] {
+        let connection = PQconnectdb(address ?? self.address())
+        defer { PQfinish(connection) }
+        let result = PQexec(connection, script)
+        defer { PQclear(result) }
+        guard [PGRES_COMMAND_OK, PGRES_TUPLES_OK].contains(PQresultStatus(result)) else {
+            throw StatementError(description: String(cString: PQerrorMessage(connection)))
+        }
+        return (0..<PQntuples(result)).map { String(cString: PQgetvalue(result, $0, 0)) }
+    }
+
+    /// Runs a program of the server, such as `pg_ctl`, as its user. Waits for its end.
+    package func runProgram(_ name: String, _ arguments: [String]) throws {
+        let program = Process()
+        program.executableURL = URL(filePath: "/bin/bash")
+        let command = "cd \(directory); exec \"$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1)/$0\" \"$@\""
+        // A server belongs to another user if this is root.
+        program.arguments =
+            geteuid() == 0
+            ? ["-c", "exec runuser -u postgres -- bash -c '\(command)' \"$@\"", "bash", name] + arguments
+            : ["-c", command, name] + arguments
+        program.standardOutput = FileHandle.nullDevice
+        try program.run()
+        program.waitUntilExit()
+        guard program.terminationStatus == 0 else { throw StatementError(description: "\(name) \(arguments) failed") }
+    }
+
+    private struct StartError: Error {}
+
+    private struct StatementError: Error, CustomStringConvertible { let description: String }
+}

@@ -1,0 +1,31 @@
+import PostgresDriver
+import PostgresTesting
+
+/// Databases for the conformance suite on PostgreSQL.
+enum PostgresDatabase {
+    /// A database with the current schema.
+    private static let template = Result {
+        let name = "conformance"
+        let server = try PostgresServer.shared
+        try server.run("CREATE DATABASE \(name)")
+        // It connects only to migrate.
+        _ = try PostgresDriver.open(PostgresAddress(server.address(of: name)))
+        return name
+    }
+
+    /// Runs the body on a new store, which is removed afterwards. Does nothing if PostgreSQL is not installed.
+    static func with(_ body: (PostgresDriver) async throws -> Void) async throws {
+        guard PostgresServer.isInstalled else { return }
+        let server = try PostgresServer.shared
+        let address = try server.newDatabase(from: template.get())
+        let driver = try PostgresDriver.open(PostgresAddress(address))
+        do {
+            try await body(driver)
+        } catch {
+            await driver.close()
+            throw error
+        }
+        await driver.close()
+        try server.drop(address)
+    }
+}
