@@ -202,7 +202,7 @@ let package = Package(
             dependencies: [
                 "AllocatorSettings", "Artefacts", "Dashboard", "Gateway", "HTTPServing", "LocalAPI", "CallbackAPI",
                 "NotificationSending", "ServiceManager", "TaskEngine", "UpstreamHTTP",
-                "SQLiteDriver",
+                "PostgresDriver", "SQLiteDriver",
                 "TaskStore",
                 "ProviderCatalog",
                 "PollingPolicy", "TaskModel", "LocalAPIContract", "Text", "VerbatimJSON", crypto, hummingbird, nioCore,

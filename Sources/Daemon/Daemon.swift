@@ -102,30 +102,6 @@ package enum Daemon {
             configuration, flags, environment: environment, listeners: listeners, version: version, logger: logger)
     }
 
-    /// `mayBegin` allows an empty database to replace a missing one.
-    private static func openDatabase(
-        in directory: String, mayBegin: Bool, logger: Logger
-    ) throws(DaemonError) -> SQLiteDriver {
-        let path = directory + "/pollux.sqlite"
-        let isGone = access(path, F_OK) != 0
-        if mayBegin, !isGone {
-            logger.warning(
-                "The database exists, so --new-database has no effect. Remove the flag, so that a lost database is noticed."
-            )
-        }
-        do throws(TaskStoreError) {
-            let backup = SchemaBackup(in: directory + "/backups", at: SystemTimeSource().now()) { copy in
-                logger.notice("The database has an older schema. It was copied to \(copy) before the schema changes.")
-            }
-            let driver = try SQLiteDriver.open(path: path, mayBegin: mayBegin, backup: backup)
-            // The witness belongs to the missing database.
-            if mayBegin, isGone { WitnessFile(in: directory).remove() }
-            return driver
-        } catch {
-            throw .store(code: error.code, message: error.message)
-        }
-    }
-
     /// Creates the socket's directory if it is missing, and locks the socket path.
     private static func prepareSocket(_ path: String, logger: Logger) throws(DaemonError) -> InstanceLock {
         let slash = path.lastIndex(of: "/") ?? path.startIndex
@@ -147,7 +123,7 @@ package enum Daemon {
         let hooks = FaultInjection(environment: environment)
         let group = MultiThreadedEventLoopGroup.singleton
         listeners.manager.send(.status("Opens the database"))
-        let driver = try openDatabase(in: settings.stateDirectory, mayBegin: flags.newDatabase, logger: logger)
+        let opened = try await OpenedStore.open(settings, mayBegin: flags.newDatabase, logger: logger)
         let transport = transport(configuration, time: time, hooks: hooks, group: group)
         let files = ObjectFiles(
             directory: settings.artefactDirectory ?? settings.stateDirectory + "/artefacts",
@@ -157,7 +133,7 @@ package enum Daemon {
         let outcome: Result<Void, DaemonError>
         do throws(DaemonError) {
             try await serve(
-                configuration, flags, environment: environment, driver: driver, transport: transport, files: files,
+                configuration, flags, environment: environment, opened: opened, transport: transport, files: files,
                 sender: sender, listeners: listeners, time: time, hooks: hooks, group: group, version: version,
                 logger: logger)
             outcome = .success(())
@@ -168,25 +144,23 @@ package enum Daemon {
         try? await transport.shutdown()
         try? await files.shutdown()
         try? await sender.shutdown()
-        do throws(TaskStoreError) { try driver.close() } catch {
-            logger.error("The database was not closed cleanly: \(error.message)")
-        }
+        await opened.close(logger: logger)
         try outcome.get()
         logger.info("Stopped.")
     }
 
     private static func serve(
         _ configuration: Reloadable<Configuration>, _ flags: DaemonFlags, environment: [String: String],
-        driver: SQLiteDriver, transport: UpstreamHTTP, files: ObjectFiles, sender: Sender, listeners: Listeners,
+        opened: OpenedStore, transport: UpstreamHTTP, files: ObjectFiles, sender: Sender, listeners: Listeners,
         time: SystemTimeSource, hooks: FaultInjection, group: any EventLoopGroup, version: String, logger: Logger
     ) async throws(DaemonError) {
         let settings = configuration.current.settings
         let renewal = TokenRenewal()
         let metrics = EngineMetrics()
-        let (watched, watchdog) = watched(driver, by: listeners.manager, time: time)
+        let (watched, watchdog) = watched(opened.driver, by: listeners.manager, time: time)
         let store = TaskStore(
             MeasuredDriver(watched, metrics: metrics, time: time), witness: WitnessFile(in: settings.stateDirectory),
-            files: files)
+            files: opened.keepsParts ? files : nil)
         let downloads = Downloader(
             files: files, connections: configuration.view(\.connections),
             access: configuration.view(\.providers.access),
@@ -270,7 +244,7 @@ package enum Daemon {
 
     /// The driver whose writes feed the watchdog of the service manager, and the service that writes when nothing else does.
     private static func watched(
-        _ driver: SQLiteDriver, by manager: ServiceManager, time: SystemTimeSource
+        _ driver: any StoreDriver, by manager: ServiceManager, time: SystemTimeSource
     ) -> (any StoreDriver, [any Service]) {
         guard let interval = manager.watchdogInterval else { return (driver, []) }
         let watchdog = WriterWatchdog(interval: interval, time: time) { manager.send(.alive) }

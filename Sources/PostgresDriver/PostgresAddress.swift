@@ -5,7 +5,8 @@ import CPostgreSQL
 /// libpq reads it, with its environment variables, its service file and its password file
 /// (https://www.postgresql.org/docs/15/libpq-connect.html).
 package struct PostgresAddress: Sendable {
-    let text: String
+    /// The text as given, which may contain a password.
+    package let text: String
     /// What messages must not contain.
     private let password: String?
 

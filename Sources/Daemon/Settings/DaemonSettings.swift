@@ -2,6 +2,7 @@ package import Artefacts
 package import Gateway
 import LocalAPI
 package import Logging
+import PostgresDriver
 package import TaskEngine
 package import TaskModel
 package import TaskStore
@@ -17,6 +18,10 @@ package struct DaemonSettings: Sendable {
     package var token: String?
     /// Nil uses the URL of the provider definition.
     package var baseURL: String?
+    /// The PostgreSQL database that is used in place of a file in the state directory.
+    var store: PostgresAddress?
+    /// Whether sessions of PostgreSQL keep prepared statements.
+    var keepsStatements = true
     /// The settings of each provider, by name as written. ``Providers`` finds the name in the catalog.
     package var providers: [String: ProviderSettings] = [:]
     /// The directory of the user's definitions; nil if no home directory is known.

@@ -2,6 +2,7 @@ import Artefacts
 import Gateway
 import LocalAPIContract
 import Logging
+import PostgresDriver
 import TaskEngine
 import TaskModel
 import TaskStore
@@ -31,6 +32,17 @@ struct Setting: Sendable {
             settings.socketPath = text
             return !text.isEmpty
         }.needingRestart { $0.socketPath.withoutDetours },
+        Setting(
+            "store", "POLLUX_STORE", rule: "\(secretRule), as in postgres://user@host/pollux"
+        ) { text, settings in
+            settings.store = try? PostgresAddress(text)
+            return settings.store != nil
+        }.needingRestart(\.store?.text),
+        Setting("postgres.prepare", "POLLUX_POSTGRES_PREPARE", rule: "true or false") { text, settings in
+            guard ["true", "false"].contains(text) else { return false }
+            settings.keepsStatements = text == "true"
+            return true
+        }.needingRestart { $0.keepsStatements ? "true" : "false" },
         Setting("xhuoapi.base_url", "XHUOAPI_BASE_URL", rule: "a URL as in https://api.xhuoapi.ai/v1") {
             text, settings in
             guard let address = HTTPAddress(text) else { return false }
@@ -308,8 +320,12 @@ struct Setting: Sendable {
         }
     }
 
+    /// The beginning of the rule of a value that may contain a password.
+    private static let secretRule = "an address of PostgreSQL"
+
     /// The error for an invalid value from that source. Hides a URL that contains a password.
     static func refusal(of value: String, for name: String, from place: String, rule: String) -> DaemonError {
+        if rule.hasPrefix(secretRule) { return .badSetting("\(place) sets \(name), but it must be \(rule).") }
         guard HTTPAddress.mayHoldPassword(value), rule.hasPrefix("a URL") else {
             return .badSetting("\(place) says \(name) is \"\(value)\", but it must be \(rule).")
         }
