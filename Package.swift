@@ -379,7 +379,9 @@ let package = Package(
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "Randomness"], resources: [.copy("Corpus")]),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["pollux", "LocalAPIClient", "LocalAPIContract", "Randomness", "VerbatimJSON", crypto],
+            dependencies: [
+                "pollux", "LocalAPIClient", "LocalAPIContract", "PostgresTesting", "Randomness", "VerbatimJSON", crypto,
+            ],
             exclude: ["Clients"]),
     ]
 )

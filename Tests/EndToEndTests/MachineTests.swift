@@ -1,0 +1,186 @@
+import Foundation
+import Glibc
+import PostgresTesting
+import Randomness
+import Testing
+import VerbatimJSON
+
+extension EndToEnd {
+    /// Three daemons that share a real PostgreSQL. `scripts/check-machines.sh MINUTES` runs it for longer.
+    @Suite(.enabled(if: PostgresServer.isInstalled, Comment(rawValue: PostgresServer.howToInstall)))
+    struct MachineTests {
+        /// Each daemon has a state directory of its own, as on a machine of its own.
+        private struct Fleet: Sendable {
+            let daemons: [RunningDaemon]
+
+            /// Repeats an idempotent request at any of the daemons until one responds.
+            func persistently(_ method: String, _ target: String, json: JSONValue? = nil) async throws -> Reply {
+                let deadline = Date(timeIntervalSinceNow: 3 * Double(patience))
+                while true {
+                    let daemon = daemons[.random(in: daemons.indices)]
+                    do {
+                        let reply = try await daemon.ask(method, target, json?.text, seconds: 90)
+                        // While the database restarts.
+                        guard reply.status != 503, reply.status != 500 else {
+                            throw TooLate(description: "\(reply.status): \(reply.text)")
+                        }
+                        return reply
+                    } catch {
+                        guard Date() < deadline else { throw error }
+                        try await Task.sleep(for: .milliseconds(20))
+                    }
+                }
+            }
+
+            var log: String {
+                daemons.map { "--- \($0.directory)\n\($0.log.suffix(4_000))" }.joined(separator: "\n")
+            }
+        }
+
+        private func withFleet(
+            of count: Int, faults: String, seed: UInt64, test: (Fleet, World, PostgresServer) async throws -> Void
+        ) async throws {
+            let server = try PostgresServer()
+            defer { server.stop() }
+            let address = try server.newDatabase()
+            let environment = [
+                "POLLUX_STORE": address, "POLLUX_TEST_ABSENT_SPAN_SECONDS": "20",
+                "POLLUX_TEST_STEADY_SPAN_SECONDS": "1", "POLLUX_SUBMISSION_ON_UNCERTAIN": "resubmit_if_absent",
+            ]
+            try await withWorld(faults: faults, seed: seed, environment: environment) { world in
+                let others = (1..<count).map { number in
+                    RunningDaemon(directory: world.directory + "/\(number)", environment: world.daemon.environment)
+                }
+                for daemon in others {
+                    try FileManager.default.createDirectory(
+                        atPath: daemon.directory, withIntermediateDirectories: false,
+                        attributes: [.posixPermissions: 0o700])
+                }
+                let fleet = Fleet(daemons: [world.daemon] + others)
+                do {
+                    for daemon in fleet.daemons { try await daemon.start() }
+                    try await test(fleet, world, server)
+                } catch {
+                    Issue.record("\(error)\n\(fleet.log)")
+                }
+                for daemon in others {
+                    #expect(!daemon.log.contains("unexpected error"), "\(daemon.log)")
+                    await daemon.destroy()
+                }
+            }
+        }
+
+        @Test func `a task that one machine accepts is ended, streamed and read at every machine`() async throws {
+            try await withFleet(of: 2, faults: "none", seed: 1) { fleet, world, _ in
+                let (first, second) = (fleet.daemons[0], fleet.daemons[1])
+                // The stream of the other machine began before the task.
+                let stream = try await onThread {
+                    let connection = try second.connect()
+                    try connection.write("GET /v1/events HTTP/1.1\r\nHost: x\r\nAccept: application/x-ndjson\r\n\r\n")
+                    #expect(try connection.head().status == 200)
+                    return connection
+                }
+                let id = try await first.submit("flux/images", ["prompt": "a fox [seconds=20]"]).at("id").string ?? ""
+                let began = Date()
+                #expect(try await second.ended(id).at("state").string == "succeeded")
+                // A waiter learns of a commit elsewhere within a second or two, not by its own timeout.
+                #expect(Date().timeIntervalSince(began) < 15)
+                #expect(try await first.task(id).at("state").string == "succeeded")
+                try await onThread {
+                    var text = ""
+                    while !text.contains(#""to":"succeeded""#), let part = try stream.chunk() {
+                        text += String(decoding: part, as: UTF8.self)
+                    }
+                    #expect(text.contains(id))
+                }
+                let again = try await second.ask(
+                    "POST", "/v1/tasks",
+                    json: second.submission("flux/images", ["prompt": "b"], with: ["idempotency_key": "k"]))
+                let once = try await first.ask(
+                    "POST", "/v1/tasks",
+                    json: first.submission("flux/images", ["prompt": "b"], with: ["idempotency_key": "k"]))
+                #expect(try again.json.at("id") == once.json.at("id"))
+                _ = try await first.ended(try again.json.at("id").string ?? "")
+                #expect(try await world.sandbox.ledger().billed == 2)
+            }
+        }
+
+        @Test func `kills, stops and restarts of the database lose, duplicate and change nothing`() async throws {
+            let variables = ProcessInfo.processInfo.environment
+            let minutes = variables["POLLUX_MACHINES_MINUTES"].flatMap { Double($0) } ?? 0.7
+            let seed = variables["POLLUX_CRASH_SEED"].flatMap { UInt64($0) } ?? .random(in: 0...99_999)
+            print("Three machines: \(minutes) minutes, seed \(seed)")
+            try await withFleet(of: 3, faults: StormTests.faults, seed: seed) { fleet, world, server in
+                let isOver = Watched(false)
+                async let outcomes = useIt(fleet, until: isOver)
+                var random = SeededRandom(seed: seed)
+                let end = Date(timeIntervalSinceNow: minutes * 60)
+                var (kills, stops, restarts) = (0, 0, 0)
+                while Date() < end {
+                    try await Task.sleep(for: .milliseconds(.random(in: 200...2_000, using: &random)))
+                    let daemon = fleet.daemons[.random(in: fleet.daemons.indices, using: &random)]
+                    switch Int.random(in: 0..<10, using: &random) {
+                    case 0..<7:
+                        try await daemon.kill9()
+                        try await Task.sleep(for: .milliseconds(.random(in: 0...3_000, using: &random)))
+                        try await daemon.start()
+                        kills += 1
+                    case 7, 8:
+                        daemon.process.send(SIGSTOP)
+                        // Shorter than a lease, longer, and much longer.
+                        let seconds = [5, 20, minutes > 2 ? 60 : 20].randomElement(using: &random) ?? 5
+                        try await Task.sleep(for: .seconds(seconds))
+                        daemon.process.send(SIGCONT)
+                        stops += 1
+                    default:
+                        try server.runProgram("pg_ctl", ["-D", "data", "-w", "-m", "immediate", "restart"])
+                        restarts += 1
+                    }
+                }
+                isOver.change { $0 = true }
+                let count = try await RandomKillTests.Count(of: outcomes, in: world)
+                print(
+                    "Three machines, seed \(seed): \(count); \(kills) kills, \(stops) stops, \(restarts) restarts of the database"
+                )
+                #expect(count.lost == 0, "seed \(seed): \(count)")
+                #expect(count.doubled == 0, "seed \(seed): \(count)")
+                #expect(count.changed == 0, "seed \(seed): \(count)")
+                #expect(count.tasks > 16, "There was too little load: \(count)")
+            }
+        }
+
+        /// Sixteen programs submit one task after another, each request at any machine, and wait for each task.
+        private func useIt(_ fleet: Fleet, until isOver: Watched<Bool>) async throws -> [JSONValue] {
+            try await withThrowingTaskGroup(of: [JSONValue].self) { group in
+                for program in 0..<16 {
+                    group.addTask {
+                        var outcomes: [JSONValue] = []
+                        while !isOver.current {
+                            let name = "\(program)-\(outcomes.count)"
+                            let endpoint = StormTests.endpoints[outcomes.count % StormTests.endpoints.count]
+                            let document = fleet.daemons[0].submission(
+                                endpoint, ["prompt": .string("\(name) [seconds=\(5 + outcomes.count % 5 * 10)]")],
+                                with: ["idempotency_key": .string(name)])
+                            let reply = try await fleet.persistently("POST", "/v1/tasks", json: document)
+                            guard (200...201).contains(reply.status), let id = try reply.json.at("id").string else {
+                                throw TooLate(description: "\(reply.status): \(reply.text)")
+                            }
+                            var questions = 0
+                            while true {
+                                let task = try await fleet.persistently("GET", "/v1/tasks/\(id)?wait_seconds=10").json
+                                if task.at("ended_at") != .null {
+                                    outcomes.append(task)
+                                    break
+                                }
+                                questions += isOver.current ? 1 : 0
+                                guard questions < 100 else { throw TooLate(description: "Task \(id) did not end") }
+                            }
+                        }
+                        return outcomes
+                    }
+                }
+                return try await group.reduce(into: []) { $0 += $1 }
+            }
+        }
+    }
+}

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Three daemons share a real PostgreSQL and sixteen programs use any of them, while random daemons are killed with `kill -9` or
+# stopped for 5, 20 and 60 seconds, and the database is restarted in the middle; the provider loses a third of its replies. Then
+# counts what was lost, paid twice or changed afterwards. All three must be 0.
+#   scripts/check-machines.sh          ten minutes
+#   scripts/check-machines.sh 2        two minutes
+#   POLLUX_CRASH_SEED=7 scripts/check-machines.sh    the same faults again, as far as a real machine allows
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+minutes=${1:-10}
+if [[ ! $minutes =~ ^[0-9]+(\.[0-9]+)?$ ]]; then
+    echo "usage: scripts/check-machines.sh [minutes]" >&2
+    exit 64
+fi
+scripts/install-dependencies.sh --postgres
+swift build --build-tests
+POLLUX_TESTS_NEED_POSTGRES=1 POLLUX_MACHINES_MINUTES=$minutes swift test --skip-build --no-parallel --filter MachineTests
