@@ -19,6 +19,11 @@ extension SQLTransaction {
         try connection.execute("DELETE FROM meta WHERE name = ?", [.text(name.rawValue)])
     }
 
+    package func serverIdentity() throws -> String? {
+        guard let expression = dialect.serverIdentity else { return nil }
+        return try String.fetchOne(connection, "SELECT \(expression)")
+    }
+
     package func latestEvent() throws -> (sequence: Int64, at: Timestamp?) {
         let row = try LatestEventRow.fetchOne(
             connection,

@@ -167,6 +167,9 @@ package protocol StoreSnapshot {
     func approval(of key: Int64) throws -> BudgetApproval?
     /// The stored facts about the database.
     func meta() throws -> [MetaName: String]
+    /// Identifies the server and what it continues. Another text means that the last commits may be missing, because a standby
+    /// took over or an older copy was restored. Nil if the database is a file of this machine.
+    func serverIdentity() throws -> String?
     /// The place of the last line that was ever written, 0 for none, and the time of the last line that still exists.
     func latestEvent() throws -> (sequence: Int64, at: Timestamp?)
 }

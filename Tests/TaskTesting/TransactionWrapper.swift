@@ -267,6 +267,10 @@ extension SnapshotWrapper {
         try reading.meta()
     }
 
+    package func serverIdentity() throws -> String? {
+        try reading.serverIdentity()
+    }
+
     package func latestEvent() throws -> (sequence: Int64, at: Timestamp?) {
         try reading.latestEvent()
     }

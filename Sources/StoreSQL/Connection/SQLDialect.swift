@@ -84,4 +84,18 @@ package enum SQLDialect: Sendable, Hashable, CaseIterable {
         case .postgres: "(SELECT last_event FROM log_counter)"
         }
     }
+
+    /// The server's identity and timeline; nil if the database has no server. A standby that takes over begins a new timeline
+    /// (https://www.postgresql.org/docs/15/continuous-archiving.html#BACKUP-TIMELINES), which is the beginning of the name of
+    /// each file of the log; the control file still shows the old one for a while.
+    var serverIdentity: String? {
+        switch self {
+        case .sqlite: nil
+        case .postgres:
+            """
+            (SELECT CAST(system_identifier AS TEXT) FROM pg_control_system())
+              || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)
+            """
+        }
+    }
 }
