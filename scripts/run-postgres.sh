@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs a PostgreSQL from Debian's packages in a new directory, as an ordinary user, and prints the directory of its Unix socket,
-# which is its only listener. It stops, and removes the directory, when its input ends.
+# which is its only listener. The lines "stop" (at once, as in a crash) and "start" of its input are answered with "done". It stops,
+# and removes the directory, when its input ends.
 #   scripts/run-postgres.sh                        for tests: nothing survives a crash of the machine
 #   scripts/run-postgres.sh -c fsync=on            with further options of the server
 #   scripts/run-postgres.sh --pooler …             PgBouncer in transaction mode too, in the directory's `pooler`
@@ -12,6 +13,7 @@ if ((EUID == 0)); then exec runuser -u postgres -- bash -c "$(cat "$0")" "$0" "$
 pooler=0
 if [[ ${1:-} == --pooler ]]; then pooler=1; shift; fi
 programs=${POLLUX_POSTGRES_BIN:-$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1)}
+[[ -w ${TMPDIR:-/tmp} ]] || unset TMPDIR
 place=$(mktemp -d "${TMPDIR:-/tmp}/pollux-postgres.XXXXXX")
 # So that other users reach the socket.
 chmod 711 "$place"
@@ -29,7 +31,11 @@ trap 'exit 130' INT TERM
 
 "$programs/initdb" -D data -A trust -U pollux --no-sync -E UTF8 --locale=C >initdb.log 2>&1 || { cat initdb.log >&2; exit 1; }
 options=(-c "listen_addresses=" -c "unix_socket_directories=$place" -c fsync=off "$@")
-"$programs/pg_ctl" -D data -w -l server.log -o "${options[*]@Q}" start >start.log 2>&1 || { cat start.log server.log >&2; exit 1; }
+start() {
+  "$programs/pg_ctl" -D data -w -l server.log -o "${options[*]@Q}" start >start.log 2>&1 \
+    || { cat start.log server.log >&2; exit 1; }
+}
+start
 
 if ((pooler)); then
   mkdir pooler
@@ -52,4 +58,11 @@ fi
 
 echo "$place"
 # The end of the input is the end of who started it.
-cat >/dev/null
+while read -r command; do
+  case $command in
+    stop) "$programs/pg_ctl" -D data -m immediate stop >/dev/null ;;
+    start) start ;;
+    *) echo "unknown: $command" >&2; exit 2 ;;
+  esac
+  echo "done"
+done

@@ -4,7 +4,7 @@ extension PostgresConnection: SQLConnection {
     var dialect: SQLDialect { .postgres }
 
     func execute(_ statement: SQLStatement, _ values: [ColumnValue], changing expected: Int?) throws {
-        try enqueue(statement, values, expected.map { .changed($0) } ?? .none)
+        try enqueue(statement, values, changing: expected)
     }
 
     func change(_ statement: SQLStatement, _ values: [ColumnValue]) throws -> Int {

@@ -23,8 +23,6 @@ final class PostgresConnection: @unchecked Sendable {
         case none
         /// The session has the statement now.
         case prepared(PostgresStatement)
-        /// The statement must have changed so many rows.
-        case changed(Int)
         /// The rows are passed on; those of a list of values by its index. Without a list they come one by one.
         case rows(list: Int?)
         /// The number of changed rows is kept in ``changedRows``.
@@ -130,11 +128,13 @@ extension PostgresConnection {
     /// Whether replies have to be read before the state of the transaction is known.
     var hasQueued: Bool { !queued.isEmpty }
 
-    /// Queues a statement. `first` is a value before the others.
+    /// Queues a statement. `first` is a value before the others, `expected` the number of rows that it must change.
     func enqueue(
-        _ statement: SQLStatement, _ values: [ColumnValue] = [], after first: Int64? = nil, _ reply: Reply = .none
+        _ statement: SQLStatement, _ values: [ColumnValue] = [], after first: Int64? = nil,
+        changing expected: Int? = nil,
+        _ reply: Reply = .none
     ) throws(PostgresError) {
-        let statement = statements(statement)
+        let statement = statements(statement, changing: expected)
         if statement.usesCounter, numbers.isChanged { try writeNumbers() }
         parameters.set(first, values)
         let isNamed = keepsStatements && (statement.isPrepared || statements.mayName)
@@ -205,8 +205,6 @@ extension PostgresConnection {
     /// What is wrong with a reply that is not an error.
     private func unexpected(_ result: OpaquePointer, _ reply: Reply) -> PostgresError? {
         switch reply {
-        case .changed(let expected) where changes(in: result) != expected:
-            return PostgresError("a row was changed by another program although the writers' lock was held")
         case .commit where String(cString: PQcmdStatus(result)) != "COMMIT":
             return PostgresError("the transaction was rolled back")
         case .count: changedRows = changes(in: result)

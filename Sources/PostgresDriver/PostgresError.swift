@@ -52,7 +52,12 @@ extension TaskStoreError {
         // A standby, or a role that may not write.
         case "25006", "42501": return .readOnly
         case "55P03": return .locked
+        case PostgresStatement.wrongCount:
+            return .failed("another program changed a row although the writers' lock was held")
         case "XX001", "XX002": return .damaged(error.message)
+        // The session is another one than that which prepared the statement.
+        case "26000", "42P05":
+            return .failed("\(error.message); a pooler between needs `postgres.prepare: false` (docs/postgres.md)")
         case "57014": return .failed("a statement took too long and was cancelled (\(error.message))")
         case let state?: return .failed("PostgreSQL reports \(error.message) (\(state))")
         case nil: return .failed(error.message)

@@ -10,11 +10,21 @@ final class PostgresStatement {
     /// Whether the session has it.
     var isPrepared = false
 
-    init(_ text: String, number: Int) {
+    /// `expected` is the number of rows that it must change. Another number is the error ``wrongCount``, so that the server skips
+    /// a COMMIT that was sent with it.
+    init(_ text: String, changing expected: Int?, number: Int) {
         name = "p\(number)"
-        self.text = Self.numbered(text)
+        let numbered = Self.numbered(text)
+        self.text =
+            expected.map {
+                "WITH changed AS (\(numbered) RETURNING 1) SELECT 1 / CAST(COUNT(*) = \($0) AS INT) FROM changed"
+            }
+            ?? numbered
         usesCounter = text.contains("log_counter")
     }
+
+    /// The SQLSTATE of a division by zero. No statement of the store divides by a value.
+    static let wrongCount = "22012"
 
     /// Replaces `?` by `$1`, `$2` … and `?2` by `$2`, except in quotes.
     static func numbered(_ text: String) -> String {
@@ -46,21 +56,29 @@ struct PostgresStatements {
     /// The most statements with a name. Each costs memory of the server; later ones are parsed at each use.
     static let mostNamed = 1_000
 
-    private var byKey: [SQLStatement.Key: PostgresStatement] = [:]
-    private var byText: [String: PostgresStatement] = [:]
+    /// A statement together with the number of rows that it must change.
+    private struct Use<Statement: Hashable>: Hashable {
+        let statement: Statement
+        let expected: Int?
+    }
+
+    private var byKey: [Use<SQLStatement.Key>: PostgresStatement] = [:]
+    private var byText: [Use<String>: PostgresStatement] = [:]
     private var count = 0
 
-    mutating func callAsFunction(_ statement: SQLStatement) -> PostgresStatement {
+    mutating func callAsFunction(_ statement: SQLStatement, changing expected: Int?) -> PostgresStatement {
         switch statement {
         case .keyed(let key, let text):
-            if let known = byKey[key] { return known }
-            let new = make(text(.postgres))
-            if count <= Self.mostNamed { byKey[key] = new }
+            let use = Use(statement: key, expected: expected)
+            if let known = byKey[use] { return known }
+            let new = make(text(.postgres), changing: expected)
+            if mayName { byKey[use] = new }
             return new
         case .text(let text):
-            if let known = byText[text] { return known }
-            let new = make(text)
-            if count <= Self.mostNamed { byText[text] = new }
+            let use = Use(statement: text, expected: expected)
+            if let known = byText[use] { return known }
+            let new = make(text, changing: expected)
+            if mayName { byText[use] = new }
             return new
         }
     }
@@ -68,8 +86,8 @@ struct PostgresStatements {
     /// Whether another statement may have a name.
     var mayName: Bool { count <= Self.mostNamed }
 
-    private mutating func make(_ text: String) -> PostgresStatement {
+    private mutating func make(_ text: String, changing expected: Int?) -> PostgresStatement {
         count += 1
-        return PostgresStatement(text, number: count)
+        return PostgresStatement(text, changing: expected, number: count)
     }
 }

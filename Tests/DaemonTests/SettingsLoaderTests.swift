@@ -157,6 +157,14 @@ import Testing
         #expect(message.contains("retention.stubs") && message.contains(name), "\(message)")
     }
 
+    @Test(arguments: ["mysql://me:secret@db.example/pollux", "postgres://me:secret@db.example:port/pollux"])
+    func `a store that is not PostgreSQL is refused without showing its password`(address: String) {
+        for message in [message(file: "store: \(address)\n"), message(file: "", ["POLLUX_STORE": address])] {
+            #expect(message.contains("must be an address of PostgreSQL"), "\(message)")
+            #expect(!message.contains("secret"), "\(message)")
+        }
+    }
+
     @Test func `every setting can be set in the file and in the environment`() throws {
         let values = [
             "state_directory": "/s", "socket": "/s/x.sock", "xhuoapi.base_url": "https://example.org/v1/",
@@ -180,6 +188,7 @@ import Testing
             "reconcile.every": "24h", "retention.ledger": "800d", "dashboard.listen": "127.0.0.1:8485",
             "dashboard.public_url": "https://pollux.example", "dashboard.certificate_file": "/d.pem",
             "dashboard.key_file": "/dk.pem", "dashboard.hosts": "pollux.example",
+            "store": "postgres://me:secret@db.example/pollux", "postgres.prepare": "false",
         ]
         #expect(Set(values.keys) == Set(Setting.all.map(\.name)))
         let file = values.map { name, value in

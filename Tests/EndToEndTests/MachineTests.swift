@@ -133,7 +133,9 @@ extension EndToEnd {
                         daemon.process.send(SIGCONT)
                         stops += 1
                     default:
-                        try server.runProgram("pg_ctl", ["-D", "data", "-w", "-m", "immediate", "restart"])
+                        try server.tell(.stop)
+                        try await Task.sleep(for: .milliseconds(.random(in: 0...3_000, using: &random)))
+                        try server.tell(.start)
                         restarts += 1
                     }
                 }

@@ -91,13 +91,21 @@ struct PostgresConnectionTests {
         #expect(try connection.integer("SELECT 4") == 4)
     }
 
-    @Test func `a statement of the wrong number of changes fails`() throws {
+    @Test(arguments: [0, 2])
+    func `a statement that changes another number of rows than it must undoes the transaction`(rows: Int) throws {
         let connection = try connect()
+        for name in 0..<rows { try connection.execute("INSERT INTO meta (name, value) VALUES ('\(name)', '')") }
+        try connection.finish()
         try connection.beginWrite()
+        try connection.execute("INSERT INTO part_removal (sha256) VALUES ('x')")
         try connection.execute("UPDATE meta SET value = ?", [.text("x")], changing: 1)
-        #expect(throws: PostgresError.self) { try connection.commit() }
+        let error = #expect(throws: PostgresError.self) { try connection.commit() }
+        #expect(error?.state == PostgresStatement.wrongCount)
         connection.rollBack()
         #expect(connection.isReady)
+        #expect(try connection.integer("SELECT COUNT(*) FROM part_removal") == 0)
+        try connection.execute("UPDATE meta SET value = ?", [.text("y")], changing: rows)
+        try connection.finish()
     }
 
     @Test func `an error of a queued statement is thrown by the commit, which stores nothing`() throws {

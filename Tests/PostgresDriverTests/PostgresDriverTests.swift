@@ -273,7 +273,7 @@ struct PostgresDriverTests {
         let server = try PostgresServer()
         let driver = try open(at: server.address())
         try await append("1", to: driver)
-        try server.runProgram("pg_ctl", ["-D", "data", "-m", "immediate", "stop"])
+        try server.tell(.stop)
         await #expect(throws: TaskStoreError.self) { try await append("lost", to: driver) }
         guard case .failed(.failed(let text)) = await driver.condition() else {
             Issue.record("the condition is not failed")
@@ -281,7 +281,7 @@ struct PostgresDriverTests {
         }
         #expect(text.contains("PostgreSQL"))
         await #expect(throws: TaskStoreError.self) { _ = try await driver.info() }
-        try server.runProgram("pg_ctl", ["-D", "data", "-w", "-l", "server.log", "start"])
+        try server.tell(.start)
         while await driver.condition() != .sound { await Task.yield() }
         try await append("2", to: driver)
         #expect(try server.run("SELECT kind FROM event ORDER BY sequence", in: server.address()) == ["1", "2"])

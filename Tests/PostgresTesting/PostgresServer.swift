@@ -25,6 +25,7 @@ package final class PostgresServer: Sendable {
     package let directory: String
     private let process: Process
     private let input: Pipe
+    private let output: Pipe
     private let count = Mutex(0)
 
     /// Starts a server with these arguments of the script.
@@ -34,16 +35,12 @@ package final class PostgresServer: Sendable {
         process = Process()
         process.executableURL = URL(filePath: "/bin/bash")
         process.arguments = [root.appending(path: "scripts/run-postgres.sh").path] + arguments
-        let output = Pipe()
+        output = Pipe()
         input = Pipe()
         process.standardInput = input
         process.standardOutput = output
         try process.run()
-        var line: [UInt8] = []
-        while let byte = try output.fileHandleForReading.read(upToCount: 1)?.first, byte != UInt8(ascii: "\n") {
-            line.append(byte)
-        }
-        directory = String(decoding: line, as: UTF8.self)
+        directory = try Self.line(of: output)
         guard !directory.isEmpty else { throw StartError() }
     }
 
@@ -93,20 +90,20 @@ package final class PostgresServer: Sendable {
         return (0..<PQntuples(result)).map { String(cString: PQgetvalue(result, $0, 0)) }
     }
 
-    /// Runs a program of the server, such as `pg_ctl`, as its user. Waits for its end.
-    package func runProgram(_ name: String, _ arguments: [String]) throws {
-        let program = Process()
-        program.executableURL = URL(filePath: "/bin/bash")
-        let command = "cd \(directory); exec \"$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1)/$0\" \"$@\""
-        // A server belongs to another user if this is root.
-        program.arguments =
-            geteuid() == 0
-            ? ["-c", "exec runuser -u postgres -- bash -c '\(command)' \"$@\"", "bash", name] + arguments
-            : ["-c", command, name] + arguments
-        program.standardOutput = FileHandle.nullDevice
-        try program.run()
-        program.waitUntilExit()
-        guard program.terminationStatus == 0 else { throw StatementError(description: "\(name) \(arguments) failed") }
+    /// Stops the server as a crash does, or starts it again.
+    package func tell(_ command: Command) throws {
+        try input.fileHandleForWriting.write(contentsOf: Array("\(command)\n".utf8))
+        guard try Self.line(of: output) == "done" else { throw StartError() }
+    }
+
+    package enum Command { case stop, start }
+
+    private static func line(of output: Pipe) throws -> String {
+        var line: [UInt8] = []
+        while let byte = try output.fileHandleForReading.read(upToCount: 1)?.first, byte != UInt8(ascii: "\n") {
+            line.append(byte)
+        }
+        return String(decoding: line, as: UTF8.self)
     }
 
     private struct StartError: Error {}

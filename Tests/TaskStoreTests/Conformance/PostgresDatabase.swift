@@ -18,6 +18,7 @@ enum PostgresDatabase {
         guard PostgresServer.isInstalled else { return }
         let server = try PostgresServer.shared
         let address = try server.newDatabase(from: template.get())
+        let plans = try PostgresPlanCheck(of: address, on: server)
         let driver = try PostgresDriver.open(PostgresAddress(address))
         do {
             try await body(driver)
@@ -26,6 +27,7 @@ enum PostgresDatabase {
             throw error
         }
         await driver.close()
+        try plans.finish()
         try server.drop(address)
     }
 }
