@@ -5,6 +5,7 @@
 #   scripts/run-simulation.sh 100000                       as many as you like
 #   POLLUX_SIMULATION_SEED=42 scripts/run-simulation.sh    that one again, step by step, with its whole trace
 #   POLLUX_SIMULATION_ACCOUNTS=1 …                         each with several accounts
+#   POLLUX_SIMULATION_MACHINES=1 …                         each with two or three daemons on one store
 #   POLLUX_SIMULATION_CONFIGURATION=release …              several times as fast, once it is built
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -76,6 +76,7 @@ enum GatewayFailure: Error {
         case .interrupted: "The connection to the provider ended before its reply."
         case .tooLarge(let maxBytes): "The provider's reply has more than \(maxBytes) bytes."
         case .outdated: "The provider's address has just changed."
+        case .leaseExpired: "Another Pollux may send the account's requests now."
         case .cancelled: "The daemon stops."
         }
     }

@@ -116,6 +116,8 @@ package struct SQLiteDriver: StoreDriver {
         }
     }
 
+    package var leaseTerm: Duration? { nil }
+
     package func condition() async -> StorageCondition {
         do throws(TaskStoreError) {
             try files.check()

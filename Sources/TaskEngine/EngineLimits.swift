@@ -6,6 +6,8 @@ package import TaskStore
 package struct EngineLimits: Sendable {
     /// The timeout of a paid request; setting `submission.timeout_seconds`.
     package var submissionTimeout: Duration = .seconds(60)
+    /// Whether the term of a lease counts from the reply to its renewal. Only tests set it, to break a rule on purpose.
+    package var leasesCountFromReply = false
     /// The timeout of a status query.
     package var pollTimeout: Duration = .seconds(30)
     /// The maximum number of paid requests in flight, over all endpoints.

@@ -23,9 +23,10 @@ struct LogSubscribers {
 
     /// Registers them in order.
     func register(with log: EventLog) {
-        log.subscribe { [logger] change in logger.log(change) }
-        log.subscribe { [metrics] change in metrics.note(change) }
-        if let callbacks { log.subscribe { change in callbacks.watch(change) } }
+        // Each process counts and logs what it does itself.
+        log.subscribeToOurs { [logger] change in logger.log(change) }
+        log.subscribeToOurs { [metrics] change in metrics.note(change) }
+        if let callbacks { log.subscribeToOurs { change in callbacks.watch(change) } }
         // Weak, because it reads the store that calls it.
         log.subscribe { [weak statistics] change in
             if change.entry.to.hasEnded { statistics?.forget(change.task.endpoint) }
@@ -53,6 +54,18 @@ struct LogSubscribers {
         }
         // Weak, because it reads the store that calls it.
         log.subscribe { [weak streams] change in streams?.publish(change) }
+        // The part that makes a change in this process wakes the loops itself.
+        log.subscribeToOthers { [wakes] change in
+            guard change.entry.from != change.entry.to else { return }
+            switch change.entry.to {
+            case .queued: wakes.submitter.signal()
+            case .running: wakes.polls.signal()
+            case .uncertain: wakes.lookups.signal()
+            case .submitting: break
+            // It leaves a place in flight.
+            case .succeeded, .failed, .cancelled, .expired: wakes.submitter.signal()
+            }
+        }
     }
 }
 

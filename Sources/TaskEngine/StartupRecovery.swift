@@ -37,16 +37,20 @@ package struct StartupRecovery: Sendable {
     /// Ends the leases of the previous daemon and declares the submissions under them lost. The requests may have been
     /// sent, so only the provider's list, a person or a policy decides. All other tasks continue from their rows.
     package func run() async throws(TaskStoreError) {
-        // The instance lock is held, so no other process that starts work is alive.
-        try await store.endOtherLeases(at: time.now())
-        // Their connections ended with the process.
-        try await store.endOpenExchanges(at: time.now())
+        // Other processes may be alive if they share the store. Their leases expire by themselves.
+        let isAlone = store.leaseTerm == nil
+        if isAlone {
+            // The instance lock is held, so no other process that starts work is alive.
+            try await store.endOtherLeases(at: time.now())
+            // Their connections ended with the process.
+            try await store.endOpenExchanges(at: time.now())
+        }
         fates.watch(try await store.deliveredExchanges())
         accounts.former.set(try await store.leaseEnds())
         let runningUntil = try await checkWitness()
         // In a copy, the request may also have been sent again later, by the daemon that continued.
         let reason = TaskFailure(
-            code: hold.mode == nil ? TaskFailure.daemonStopped : "reply_lost",
+            code: hold.mode == nil && isAlone ? TaskFailure.daemonStopped : TaskFailure.replyLost,
             message: "The daemon stopped while the request was being sent.")
         let now = time.now()
         _ = try await store.endLostSubmissions(at: now) { task in
@@ -75,7 +79,8 @@ package struct StartupRecovery: Sendable {
                 Restore its definition and run `pollux reload`.
                 """)
         }
-        if let runningUntil {
+        // A process that shares the store has sent the queue meanwhile, and would not have sent it from an older copy.
+        if let runningUntil, try await !store.hasOtherLeases(at: time.now()) {
             let queued = Set(counts.filter { $0.state == .queued && $0.count > 0 }.map(\.endpoint))
             try await starts.begin(queued, since: runningUntil)
         }

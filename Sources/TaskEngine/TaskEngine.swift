@@ -60,6 +60,10 @@ package struct TaskEngine: Sendable {
     package let artefacts: ArtefactService?
     /// Checks the storage.
     package let storage: StorageKeeper
+    /// Renews the leases; nil if this process has the store to itself.
+    package let renewal: WorkerLoop<LeaseRenewal>?
+    /// Follows the commits of other processes; nil if this process has the store to itself.
+    package let follower: WorkerLoop<LogFollower>?
 
     private let plans: PollPlanCache
     private let statistics: StatisticsCache
@@ -79,6 +83,12 @@ package struct TaskEngine: Sendable {
         time: any TimeSource, random: EngineRandom,
         logger: Logger, passed: @escaping @Sendable (CrashPoint) -> Void = { _ in }
     ) async throws(TaskStoreError) {
+        let databaseClock = store.leaseTerm == nil ? nil : try await DatabaseClock(time, store)
+        let time: any TimeSource = databaseClock ?? time
+        // Before anything is read that others may change.
+        if databaseClock != nil { try await store.log.beginFollowing() }
+        // Another process may have the lease, and die before it has begun. What succeeds from now on is fetched nevertheless.
+        if databaseClock != nil, downloads != nil { _ = try await store.artefactPlace() }
         let catalog = settings.view(\.catalog)
         let limits = settings.view(\.limits)
         let polling = settings.view(\.polling)
@@ -114,7 +124,8 @@ package struct TaskEngine: Sendable {
             transport: transport, catalog: catalog, budgets: settings.view(\.budgets), limits: limits, time: time)
         let lookups = polling.view { LookupPolicy(maxGap: $0.maxGap) }
         let schedule = ScheduleCorrector(
-            clock: clock, store: store, breakers: breakers, plans: plans, polls: inFlight, wakes: wakes, time: time,
+            clock: clock, store: store, breakers: breakers, plans: plans, polls: inFlight, leases: admission.leases,
+            wakes: wakes, time: time,
             longestPollGap: settings.view {
                 max($0.polling.maxGap, PollingPolicy.maxUnrecognisedGap, $0.catalog.longestMinGap)
             },
@@ -155,8 +166,9 @@ package struct TaskEngine: Sendable {
                 store: store, catalog: catalog, downloads: downloads, storage: storage, wakes: wakes, time: time)
         }
         let fates = ExchangeFates()
+        let tokens = try await LocalTokens(store, random: random, time: time)
         gateway = GatewayService(
-            tokens: try await LocalTokens(store, random: random, time: time), fates: fates, catalog: catalog,
+            tokens: tokens, fates: fates, catalog: catalog,
             store: store, service: service, newTasks: newTasks, admission: admission, transport: transport,
             storage: storage, feed: feed, unknown: UnknownIDs(), random: random, wakes: wakes, time: time,
             logger: logger)
@@ -191,8 +203,17 @@ package struct TaskEngine: Sendable {
         money = MoneyService(store: store, storage: storage, wakes: wakes, time: time)
 
         // The loops.
-        func loop<Driven: Worker>(_ worker: Driven) -> WorkerLoop<Driven> {
-            WorkerLoop(worker: worker, storage: storage, schedule: schedule, time: time, logger: logger)
+        func loop<Driven: Worker>(_ worker: Driven, under lease: LeaseName? = nil) -> WorkerLoop<Driven> {
+            WorkerLoop(
+                worker: worker, lease: lease, leases: admission.leases, storage: storage, schedule: schedule,
+                time: time,
+                logger: logger)
+        }
+        renewal = databaseClock.map { clock in
+            loop(LeaseRenewal(store: store, leases: admission.leases, clock: clock, wakes: wakes, logger: logger))
+        }
+        follower = databaseClock.map { _ in
+            loop(LogFollower(store: store, breakers: breakers, tokens: tokens, hold: hold, wakes: wakes))
         }
         recovery = StartupRecovery(
             store: store, catalog: catalog, accounts: admission.accounts, hold: hold, fates: fates, starts: starts,
@@ -200,26 +221,29 @@ package struct TaskEngine: Sendable {
         self.storage = StorageKeeper(store: store, monitor: storage, time: time, logger: logger)
         deadlines = loop(
             DeadlineEnforcer(
-                store: store, schedule: schedule, sampler: sampler, steadySpan: fixed.steadySpan, wakes: wakes))
+                store: store, schedule: schedule, sampler: sampler, steadySpan: fixed.steadySpan, wakes: wakes),
+            under: .deadlines)
         sweeper = loop(
             RetentionSweeper(
                 store: store, policy: settings.view(\.retention), hold: hold, startCheck: admission.startCheck,
-                clock: clock, steadySpan: fixed.steadySpan, wakes: wakes, logger: logger))
+                clock: clock, steadySpan: fixed.steadySpan, wakes: wakes, logger: logger), under: .retention)
         let remover = downloads.map {
             ArtefactRemover(store: store, downloads: $0, wakes: wakes, logger: logger, passed: passed)
         }
-        self.remover = remover.map { loop($0) }
+        self.remover = remover.map { loop($0, under: .artefacts) }
         fetcher = downloads.flatMap { downloads in
             guard let remover else { return nil }
             return loop(
                 ArtefactFetcher(
                     store: store, settings: settings.view(\.artefacts), catalog: catalog, downloads: downloads,
                     renewal: ArtefactRenewal(store: store, catalog: catalog, admission: admission, sender: queries),
-                    remover: remover, inFlight: fetching, wakes: wakes, time: time, logger: logger, passed: passed))
+                    remover: remover, inFlight: fetching, wakes: wakes, time: time, logger: logger, passed: passed),
+                under: .artefacts)
         }
         let notifier = Notifier(
             store: store, destinations: settings.view(\.destinations), sender: sender ?? NoSender(), limits: fixed,
-            hold: hold, callbacks: CallbackBodies(store: store, catalog: catalog), queues: DeliveryQueues(),
+            hold: hold, leases: admission.leases, callbacks: CallbackBodies(store: store, catalog: catalog),
+            queues: DeliveryQueues(),
             random: random, wakes: wakes, time: time, logger: logger, passed: passed)
         self.notifier = loop(notifier)
         notifications = NotificationService(notifier: notifier)
@@ -238,7 +262,7 @@ package struct TaskEngine: Sendable {
         reconcileTimer = loop(
             ReconcileTimer(
                 store: store, service: reconciliation, interval: settings.view(\.reconcileInterval), hold: hold,
-                wakes: wakes, time: time, logger: logger))
+                wakes: wakes, time: time, logger: logger), under: .reconciliation)
         let notFound = NotFoundPolicy(store: store, catalog: catalog, limits: fixed, clock: clock, logger: logger)
         let calls = PollCountBuffer()
         let poller = Poller(
@@ -297,12 +321,18 @@ package struct TaskEngine: Sendable {
         wakes.signalAll()
     }
 
+    /// Looks for commits of other processes at once, because one is known to exist.
+    package func noteCommitOfOthers() { wakes.following.signal() }
+
     /// The loops, in start order.
     package var loops: [any Service] {
         let loops: [any Service] = [
             storage, deadlines, reconciler, scheduler, submitter, sweeper, notifier, fateRecorder, reconcileTimer,
         ]
         let files: [(any Service)?] = [fetcher, remover]
-        return loops + files.compactMap { $0 }
+        // The first one stops last.
+        let first: [any Service] = [renewal.map { LeaseService(loop: $0) } as (any Service)?, follower]
+            .compactMap { $0 }
+        return first + loops + files.compactMap { $0 }
     }
 }

@@ -8,6 +8,8 @@ struct ChangeSet {
     let transaction: any StoreTransaction
     /// The holder of the leases for claims.
     let holder: LeaseHolder
+    /// How long its leases last; nil if they do not expire.
+    let leaseTerm: Duration?
     /// Through what a person makes the changes; nil if nobody does.
     private let source: String?
     /// The loaded tasks in their current state within the transaction.
@@ -23,9 +25,10 @@ struct ChangeSet {
     /// The changes for subscribers, to be delivered after the commit.
     private(set) var committed: [CommittedChange] = []
 
-    init(_ transaction: any StoreTransaction, holder: LeaseHolder, source: String? = nil) {
+    init(_ transaction: any StoreTransaction, holder: LeaseHolder, leaseTerm: Duration?, source: String? = nil) {
         self.transaction = transaction
         self.holder = holder
+        self.leaseTerm = leaseTerm
         self.source = source
     }
 
@@ -82,8 +85,8 @@ struct ChangeSet {
         told.append(nil)
     }
 
-    /// Whether the log gets new lines.
-    var isLogged: Bool { !lines.isEmpty }
+    /// The places of the lines in the log; empty before ``finish()``.
+    private(set) var places: [Int64] = []
 
     /// Writes the rows that have changed so far, so that the next read shows them.
     mutating func flush() throws {
@@ -98,7 +101,7 @@ struct ChangeSet {
         if !counts.isEmpty { try transaction.add(counts) }
         if !results.isEmpty { try transaction.put(results) }
         guard !lines.isEmpty else { return }
-        let places = try transaction.append(lines)
+        places = try transaction.append(lines)
         committed = zip(told, places).compactMap { told, place in
             told.map { told in
                 CommittedChange(

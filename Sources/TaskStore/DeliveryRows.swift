@@ -5,7 +5,8 @@ package struct DestinationRow: Sendable, Hashable {
     package let name: DestinationName
     /// Every event up to this place is delivered, has a row, or is not for the destination.
     package var cursor: Int64
-    /// Grows when a person changes what is to be delivered. Outcomes of what was sent before are not recorded then.
+    /// Grows when a person changes what is to be delivered, and when another process serves it. Outcomes of what was sent before
+    /// are not recorded then.
     package var generation = 0
     /// Failures in a row.
     package var failures = 0

@@ -42,16 +42,24 @@ package enum LoggedEvent: Sendable, Hashable {
 /// The output of every commit: the append-only log in the database and its subscribers.
 ///
 /// The table is the truth. Subscribers in the process run after the commit and before the committing call returns, in
-/// log order. So a cache never lags behind its own writer.
+/// log order. So a cache never lags behind its own writer. In a store that several processes write to, subscribers get the
+/// changes of all of them, in log order, once ``follow()`` has read them.
 package final class EventLog: Sendable {
     /// Receives a change that is on disk. It runs on the thread of a caller and must not call the store.
     package typealias Subscriber = @Sendable (CommittedChange) -> Void
 
+    private struct Queue {
+        /// Our committed changes that are not delivered yet.
+        var changes: [LineMerger.Delivery] = []
+        /// Orders them among those of other processes; nil if there are none.
+        var merger: LineMerger?
+        var latestStart: Int64 = 0
+    }
+
     private let driver: any StoreDriver
-    /// Committed changes that are not delivered yet.
-    private let queue = Mutex<(changes: [CommittedChange], latestStart: Int64)>(([], 0))
+    private let queue = Mutex(Queue())
     /// The lock is held during delivery.
-    private let subscribers = Mutex<[Subscriber]>([])
+    private let subscribers = Mutex<[(authors: Set<ChangeAuthor>, subscriber: Subscriber)]>([])
     private let hints = Mutex<(next: Int, byID: [Int: AsyncStream<Void>.Continuation])>((0, [:]))
 
     init(_ driver: any StoreDriver) {
@@ -62,7 +70,45 @@ package final class EventLog: Sendable {
     var latestStart: Int64 { queue.withLock { $0.latestStart } }
 
     /// Calls the subscriber with every later change, as long as the store exists.
-    package func subscribe(_ subscriber: @escaping Subscriber) { subscribers.withLock { $0.append(subscriber) } }
+    package func subscribe(_ subscriber: @escaping Subscriber) { subscribe(to: [.us, .others], subscriber) }
+
+    /// Calls the subscriber with every later change that this process commits.
+    package func subscribeToOurs(_ subscriber: @escaping Subscriber) { subscribe(to: [.us, .usAfterAll], subscriber) }
+
+    /// Calls the subscriber with every later change that another process commits.
+    package func subscribeToOthers(_ subscriber: @escaping Subscriber) { subscribe(to: [.others], subscriber) }
+
+    private func subscribe(to authors: Set<ChangeAuthor>, _ subscriber: @escaping Subscriber) {
+        subscribers.withLock { $0.append((authors, subscriber)) }
+    }
+
+    // MARK: Changes of other processes
+
+    /// Begins to deliver the changes of other processes, with the first one from now on.
+    package func beginFollowing() async throws(TaskStoreError) {
+        let end = try await bounds().0.newest
+        queue.withLock { $0.merger = LineMerger(after: end) }
+    }
+
+    /// Reads what other processes have committed since the last call, and delivers it.
+    package func follow() async throws(TaskStoreError) {
+        while let place = queue.withLock({ $0.merger?.position }) {
+            let page = try await page(matching: EventFilter(), after: place, limit: Self.linesPerLook)
+            deliver { queue in queue.changes += queue.merger?.take(page) ?? [] }
+            if page.through > place { wake() }
+            if page.isLast { return }
+        }
+    }
+
+    private static let linesPerLook = 256
+
+    /// Delivers our changes. If lines of others come before them, those are read first.
+    func deliverOurs() async {
+        deliver()
+        guard queue.withLock({ $0.merger?.hasGap ?? false }) else { return }
+        // If that fails, the next look delivers them.
+        try? await follow()
+    }
 
     /// A page of the log after the sequence number, oldest first: every line that is still there. It begins with
     /// ``LoggedEvent/pruned(upTo:)`` if lines between that number and the first of the page may have been removed.
@@ -115,26 +161,33 @@ package final class EventLog: Sendable {
     /// Makes subscriptions read the log again, for example after a commit with an unknown outcome.
     package func wake() { for hint in hints.withLock({ $0.byID.values.map { $0 } }) { hint.yield() } }
 
-    /// Queues the changes of a commit, in the order of the log.
-    func enqueue(_ changes: [CommittedChange]) {
-        guard !changes.isEmpty else { return }
+    /// Queues the changes of a commit, in the order of the log. The places are those of all its lines.
+    func enqueue(_ changes: [CommittedChange], at places: [Int64]) {
+        guard !places.isEmpty else { return }
         let start = changes.last { $0.entry.kind == TaskEvent.submissionStarted().kind }?.event.sequence
         queue.withLock { queue in
-            queue.changes += changes
+            queue.changes +=
+                queue.merger?.take(places, changes) ?? changes.map { LineMerger.Delivery(change: $0, author: .us) }
             queue.latestStart = start ?? queue.latestStart
         }
     }
 
-    /// Returns once every change that was enqueued before has been delivered, by this caller or another.
-    func deliver() {
+    /// Returns once every change that was queued before has been delivered, by this caller or another. `adding` queues more,
+    /// while no other caller delivers.
+    private func deliver(adding: (inout Queue) -> Void = { _ in }) {
         subscribers.withLock { subscribers in
+            queue.withLock { adding(&$0) }
             while true {
                 let changes = queue.withLock { queue in
                     defer { queue.changes = [] }
                     return queue.changes
                 }
                 guard !changes.isEmpty else { return }
-                for change in changes { for subscriber in subscribers { subscriber(change) } }
+                for delivery in changes {
+                    for (authors, subscriber) in subscribers where authors.contains(delivery.author) {
+                        subscriber(delivery.change)
+                    }
+                }
             }
         }
     }

@@ -69,4 +69,7 @@ package protocol StoreDriver: Sendable {
     ) async throws(BackupError) -> Backup
     /// The location and size of the database.
     func info() async throws(TaskStoreError) -> StoreInfo
+    /// How long a lease lasts without renewal: ``Lease/term`` if several processes may use the database at once. Nil if
+    /// an instance lock keeps all others away; leases then never expire.
+    var leaseTerm: Duration? { get }
 }

@@ -116,6 +116,8 @@ package protocol StoreSnapshot {
     func circuits() throws -> [CircuitState]
     /// All leases.
     func leases() throws -> [Lease]
+    /// The time of the database's clock, which decides whether a lease has expired.
+    func now() throws -> Timestamp
     /// All destinations of notifications.
     func destinations() throws -> [DestinationRow]
     func deliveries(_ query: DeliveryQuery) throws -> [DeliveryRow]

@@ -5,9 +5,16 @@ import VerbatimJSON
 ///
 /// The state of a file never changes the state of its task.
 extension TaskStore {
-    /// The place of the last line of the log that was read for results to fetch; nil if none was ever read.
-    package func artefactPlace() async throws(TaskStoreError) -> Int64? {
-        try await read("artefactPlace") { try $0.meta()[.artefactPlace].flatMap { Int64($0) } }
+    /// The place of the last line of the log that was read for results to fetch. The first call ever makes it the end of the log:
+    /// what succeeded before is not fetched.
+    package func artefactPlace() async throws(TaskStoreError) -> Int64 {
+        if let place = try await read("artefactPlace", .statement, { try $0.artefactPlace() }) { return place }
+        return try await write("beginArtefacts") { transaction in
+            if let place = try transaction.artefactPlace() { return place }
+            let end = try transaction.latestEvent().sequence
+            try transaction.put(.artefactPlace, String(end))
+            return end
+        }
     }
 
     /// The id of the directory in which files are kept; nil if none was used yet.
@@ -23,11 +30,6 @@ extension TaskStore {
     /// Whether there is a saved file.
     package func hasFiles() async throws(TaskStoreError) -> Bool {
         try await !savedDigests(after: "", limit: 1).isEmpty
-    }
-
-    /// The place of the newest line of the log.
-    package func latestPlace() async throws(TaskStoreError) -> Int64 {
-        try await read("latestPlace") { try $0.latestEvent().sequence }
     }
 
     /// Stores which files are to be fetched, and that the log was read up to that place. Files that are known stay as
@@ -239,4 +241,8 @@ extension TaskLogEntry {
         let kind = artefact.object == nil ? "result_waiting" : "result_saved"
         self.init(at: now, kind: kind, from: state, to: state, detail: detail)
     }
+}
+
+extension StoreSnapshot {
+    fileprivate func artefactPlace() throws -> Int64? { try meta()[.artefactPlace].flatMap { Int64($0) } }
 }

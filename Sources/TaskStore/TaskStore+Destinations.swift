@@ -4,18 +4,49 @@ import VerbatimJSON
 /// Who is notified of events. The log is the outbox; a destination is a place in it.
 extension TaskStore {
     /// Makes the destinations those with these names: a new one begins at the end of the log, and one that is missing loses its
-    /// place and its rows. Returns all.
+    /// place and its rows, unless another process serves it. Returns all.
     package func keepDestinations(_ names: Set<DestinationName>) async throws(TaskStoreError) -> [DestinationRow] {
         let known = try await destinations()
         guard Set(known.map(\.name)) != names else { return known }
+        let (holder, term) = (holder, leaseTerm)
         return try await write("keepDestinations") { transaction in
             let known = try transaction.destinations()
-            let gone = known.map(\.name).filter { !names.contains($0) }
+            let now = try term.map { _ in try transaction.now() }
+            let served = try transaction.leases().filter { lease in
+                lease.token != holder.token && now.map { lease.isLive(at: $0) } ?? false
+            }.map(\.name)
+            let gone = known.map(\.name).filter { !names.contains($0) && !served.contains(LeaseName($0)) }
             if !gone.isEmpty { try transaction.drop(gone) }
             let end = try transaction.latestEvent().sequence
             let new = names.subtracting(known.map(\.name)).sorted().map { DestinationRow(name: $0, cursor: end) }
             if !new.isEmpty { try transaction.put(new) }
             return try transaction.destinations()
+        }
+    }
+
+    /// Begins a generation of a destination, which this process serves from now on; nil if there is no such destination. What
+    /// its former process has yet to store counts no more.
+    package func beginGeneration(of name: DestinationName) async throws(TaskStoreError) -> DestinationRow? {
+        try await changeDestination(name) { _ in }
+    }
+
+    /// Opens a destination that was stopped or closed, for the process that serves it.
+    package func reopen(_ name: DestinationName) async throws(TaskStoreError) {
+        _ = try await changeDestination(name) { row in
+            (row.isStopped, row.closedAt, row.notBefore) = (false, nil, nil)
+            (row.failures, row.probes) = (0, 0)
+        }
+    }
+
+    private func changeDestination(
+        _ name: DestinationName, _ change: @escaping @Sendable (inout DestinationRow) -> Void
+    ) async throws(TaskStoreError) -> DestinationRow? {
+        try await write("changeDestination") { transaction in
+            guard var row = try transaction.destinations().first(where: { $0.name == name }) else { return nil }
+            change(&row)
+            row.generation += 1
+            try transaction.put([row])
+            return row
         }
     }
 

@@ -3,66 +3,84 @@ import VerbatimJSON
 
 /// Acquires and ends leases, which allow a process to start work.
 ///
-/// A claim acquires its lease in its own transaction, so no caller can forget it. A lost lease forbids starting work.
+/// A claim checks its lease in its own transaction, so no caller can forget it. A lost lease forbids starting work.
 /// It never forbids recording: the reply to a sent request is a fact, even if another process holds the lease.
+///
+/// In a store of one process, leases do not expire: the instance lock of the next process ends them. In a shared store
+/// they expire by the clock of the database, which is the same for all processes.
 extension TaskStore {
-    /// Acquires the leases that are free, expired or already ours; returns those that another process holds.
-    package func acquire(_ names: [LeaseName], at now: Timestamp) async throws(TaskStoreError) -> [Lease] {
-        let holder = holder
+    /// How long a lease lasts without renewal; nil if this process has the store to itself.
+    package var leaseTerm: Duration? { driver.leaseTerm }
+
+    /// The time of the database's clock.
+    package func now() async throws(TaskStoreError) -> Timestamp { try await read("now") { try $0.now() } }
+
+    /// Acquires the leases that are free or expired, and renews ours.
+    package func acquire(_ names: [LeaseName], at now: Timestamp) async throws(TaskStoreError) -> AcquiredLeases {
+        let (holder, term) = (holder, leaseTerm)
         return try await write("acquire") { transaction in
-            let leases = Dictionary(try transaction.leases().map { ($0.name, $0) }) { first, _ in first }
-            let held = names.compactMap { leases[$0] }.filter { $0.token != holder.token && $0.isLive(at: now) }
-            let free = names.filter { name in leases[name]?.token != holder.token && !held.contains { $0.name == name }
-            }
-            if !free.isEmpty { try transaction.put(free.map { Lease(name: $0, holder: holder) }) }
-            return held
+            let now = try term == nil ? now : transaction.now()
+            return try transaction.acquire(names, for: holder, term: term, at: now)
         }
+    }
+
+    /// Ends our leases, so that other processes need not wait until they expire. Call it after all work has ended.
+    package func releaseLeases(at now: Timestamp) async throws(TaskStoreError) {
+        let holder = holder
+        try await endLeases(at: now, in: "releaseLeases") { $0.token == holder.token }
     }
 
     /// Ends the leases of all other processes, and stores when. Call it only if none of them can be alive: while
     /// holding the instance lock of the state directory, before the first claim.
     package func endOtherLeases(at now: Timestamp) async throws(TaskStoreError) {
         let holder = holder
-        try await write("endOtherLeases") { transaction in
-            let others = try transaction.leases().filter { $0.token != holder.token }.map(\.name)
-            guard !others.isEmpty else { return }
-            try transaction.drop(others)
-            var ends = try Self.leaseEnds(in: transaction)
-            for name in others { ends[name] = max(now, ends[name] ?? now) }
-            let members = ends.sorted { $0.key.text < $1.key.text }.map { name, end in
-                (name.text, JSONValue.number(JSONNumber(Int(end.milliseconds))))
-            }
-            try transaction.put(.leaseEnds, JSONValue.object(JSONObject(members)).text)
+        try await endLeases(at: now, in: "endOtherLeases") { $0.token != holder.token }
+    }
+
+    private func endLeases(
+        at now: Timestamp, in verb: String, where isEnded: @escaping @Sendable (Lease) -> Bool
+    ) async throws(TaskStoreError) {
+        try await write(verb) { transaction in
+            let ended = try transaction.leases().filter(isEnded).map(\.name)
+            guard !ended.isEmpty else { return }
+            try transaction.drop(ended)
+            try transaction.noteLeaseEnds(of: ended, at: now)
         }
     }
 
     /// When the last lease of each account ended that an earlier process held.
     package func leaseEnds() async throws(TaskStoreError) -> [LeaseName: Timestamp] {
-        try await read("leaseEnds") { try Self.leaseEnds(in: $0) }
+        try await read("leaseEnds") { try $0.leaseEnds() }
     }
 
-    private static func leaseEnds(in rows: any StoreSnapshot) throws -> [LeaseName: Timestamp] {
-        guard let text = try rows.meta()[.leaseEnds] else { return [:] }
-        let members = try StoredDocument.read(text).object?.members ?? []
-        return Dictionary(
-            members.compactMap { member in
-                member.value.number.flatMap { Int64($0.digits) }.map {
-                    (LeaseName(stored: member.name), Timestamp(milliseconds: $0))
-                }
-            }
-        ) { first, _ in first }
+    /// Whether another process holds a lease that has not expired.
+    package func hasOtherLeases(at now: Timestamp) async throws(TaskStoreError) -> Bool {
+        let (holder, term) = (holder, leaseTerm)
+        return try await read("otherLeases") { rows in
+            let now = try term == nil ? now : rows.now()
+            return try rows.leases().contains { $0.token != holder.token && $0.isLive(at: now) }
+        }
+    }
+
+    /// Whether a task is being sent under a lease that has ended.
+    package func hasLostSubmissions(at now: Timestamp) async throws(TaskStoreError) -> Bool {
+        let (holder, term) = (holder, leaseTerm)
+        return try await read("lostSubmissions", .snapshot) { rows in
+            let isLost = try rows.isLost(at: term == nil ? now : rows.now(), besides: holder)
+            return try rows.tasks(in: .submitting, limit: 1_000).contains(where: isLost)
+        }
     }
 
     /// Applies an event to each task that is being sent under a lease that has ended. Its request may have been sent,
-    /// and the process that sent it records no reply. Tasks under a live lease stay unchanged.
+    /// and the process that sent it may never record a reply. Tasks under a live lease stay unchanged, and so do our own.
     package func endLostSubmissions(
         at now: Timestamp, with event: @escaping @Sendable (TrackedTask) -> ScheduledEvent
     ) async throws(TaskStoreError) -> [TaskChange] {
-        try await commit(.write("endLostSubmissions")) { [tampering] changes in
-            let live = Set(try changes.transaction.leases().filter { $0.isLive(at: now) }.map(\.token))
-            let lost = try changes.transaction.open(in: .submitting).map(\.task).filter { task in
-                task.attempt?.lease.map { !live.contains($0) } ?? true
-            }
+        try await commit(.write("endLostSubmissions")) { [tampering, leaseTerm] changes in
+            let transaction = changes.transaction
+            let isLost = try transaction.isLost(
+                at: leaseTerm == nil ? now : transaction.now(), besides: changes.holder)
+            let lost = try transaction.open(in: .submitting).map(\.task).filter(isLost)
             let events = lost.map { PreparedEvent(event($0)) }
             try changes.load(lost.map(\.id))
             var led: [TaskChange] = []
@@ -79,23 +97,77 @@ extension TaskStore {
 }
 
 extension Lease {
-    /// A lease that this process acquires. On SQLite it never expires: the instance lock of the next process ends it, so an
-    /// idle daemon renews nothing.
-    init(name: LeaseName, holder: LeaseHolder) {
-        self.init(name: name, holder: holder.name, token: holder.token, expiresAt: nil)
+    init(name: LeaseName, holder: LeaseHolder, expiresAt: Timestamp?) {
+        self.init(name: name, holder: holder.name, token: holder.token, expiresAt: expiresAt)
+    }
+}
+
+extension StoreSnapshot {
+    fileprivate func leaseEnds() throws -> [LeaseName: Timestamp] {
+        guard let text = try meta()[.leaseEnds] else { return [:] }
+        let members = try StoredDocument.read(text).object?.members ?? []
+        return Dictionary(
+            members.compactMap { member in
+                member.value.number.flatMap { Int64($0.digits) }.map {
+                    (LeaseName(stored: member.name), Timestamp(milliseconds: $0))
+                }
+            }
+        ) { first, _ in first }
+    }
+
+    /// Tells whether a task that is being sent is lost: the process that sends it has no live lease any more. The process
+    /// `ours` knows about its own.
+    fileprivate func isLost(at now: Timestamp, besides ours: LeaseHolder) throws -> (TrackedTask) -> Bool {
+        let live = Set(try leases().filter { $0.isLive(at: now) }.map(\.token)).union([ours.token])
+        return { task in task.attempt?.lease.map { !live.contains($0) } ?? true }
+    }
+}
+
+extension StoreTransaction {
+    /// Acquires the leases that are free or expired, and renews ours.
+    fileprivate func acquire(
+        _ names: [LeaseName], for holder: LeaseHolder, term: Duration?, at now: Timestamp
+    ) throws -> AcquiredLeases {
+        let leases = Dictionary(try leases().map { ($0.name, $0) }) { first, _ in first }
+        let known = names.compactMap { leases[$0] }
+        let held = known.filter { $0.token != holder.token && $0.isLive(at: now) }
+        let heldNames = Set(held.map(\.name))
+        // One that never expires needs no renewal.
+        let free = names.filter { !heldNames.contains($0) && (term != nil || leases[$0]?.token != holder.token) }
+        if !free.isEmpty {
+            try put(free.map { Lease(name: $0, holder: holder, expiresAt: term.map { now + $0 }) })
+            let expired = known.filter { $0.token != holder.token && !$0.isLive(at: now) }.map(\.name)
+            if !expired.isEmpty { try noteLeaseEnds(of: expired, at: now) }
+        }
+        return AcquiredLeases(
+            held: held.map { lease in
+                HeldLease(name: lease.name, holder: lease.holder, endsIn: lease.expiresAt.map { $0 - now })
+            }, renewed: Set(known.filter { $0.token == holder.token && $0.isLive(at: now) }.map(\.name)))
+    }
+
+    /// Stores when these leases ended.
+    fileprivate func noteLeaseEnds(of names: [LeaseName], at now: Timestamp) throws {
+        var ends = try leaseEnds()
+        for name in names { ends[name] = max(now, ends[name] ?? now) }
+        let members = ends.sorted { $0.key.text < $1.key.text }.map { name, end in
+            (name.text, JSONValue.number(JSONNumber(Int(end.milliseconds))))
+        }
+        try put(.leaseEnds, JSONValue.object(JSONObject(members)).text)
     }
 }
 
 extension ChangeSet {
-    /// Acquires the lease for a claim. Throws ``TaskStoreError/leaseHeld(by:)`` if another live process has it, and
-    /// ``TaskStoreError/restored`` if the database is a copy that no person has accepted.
+    /// Checks the lease of a claim, and acquires it if it is free. Throws ``TaskStoreError/leaseHeld(by:)`` if another
+    /// live process has it, and ``TaskStoreError/restored`` if the database is a copy that no person has accepted.
     func acquire(_ name: LeaseName?, at now: Timestamp) throws {
         guard try transaction.meta()[.restored] == nil else { throw TaskStoreError.restored }
         guard let name else { throw TaskStoreError.failed("a submission was started without a lease") }
-        if let lease = try transaction.leases().first(where: { $0.name == name }) {
-            if lease.token == holder.token { return }
-            if lease.isLive(at: now) { throw TaskStoreError.leaseHeld(by: lease.holder) }
+        let now = try leaseTerm == nil ? now : transaction.now()
+        let known = try transaction.leases().first { $0.name == name }
+        // The renewal of a lease that we have is not a claim's business.
+        if let known, known.token == holder.token, known.isLive(at: now) { return }
+        if let held = try transaction.acquire([name], for: holder, term: leaseTerm, at: now).held.first {
+            throw TaskStoreError.leaseHeld(by: held.holder)
         }
-        try transaction.put([Lease(name: name, holder: holder)])
     }
 }

@@ -21,6 +21,7 @@ extension TaskStore {
         newEpoch: String, at now: Timestamp
     ) async throws(TaskStoreError) -> WitnessFinding {
         let (found, hasWitness) = (witness?.witness.read(), witness != nil)
+        let isShared = leaseTerm != nil
         let start = try await commit(.write("checkWitness")) { changes throws -> Start in
             let transaction = changes.transaction
             let meta = try transaction.meta()
@@ -38,7 +39,7 @@ extension TaskStore {
                 try transaction.put(.unwitnessed, "")
             }
             try transaction.beginLogEpoch(newEpoch, isCopy: false)
-            let reason = start.mode?.reason ?? Self.reason(for: found, meta, at: latest.sequence)
+            let reason = start.mode?.reason ?? Self.reason(for: found, meta, at: latest.sequence, isShared: isShared)
             guard hasWitness, let reason else {
                 // An earlier start may not have reached the check.
                 let since = [found?.at, meta[.uncheckedSince].flatMap { Timestamp(rfc3339: $0) }].compactMap(\.self)
@@ -95,12 +96,14 @@ extension TaskStore {
 
     /// Why the database must be an older copy; nil if it is not known to be one.
     private static func reason(
-        for witness: WitnessStatement?, _ meta: [MetaName: String], at sequence: Int64
+        for witness: WitnessStatement?, _ meta: [MetaName: String], at sequence: Int64, isShared: Bool
     ) -> String? {
         if let backup = meta[.backup] { return "The database is a backup of \(backup)." }
         // The epoch was committed before its first witness.
         let isUnwitnessed = meta[.unwitnessed] != nil
         guard let witness else {
+            // Each machine has a witness of its own, and a new machine has none yet.
+            if isShared { return nil }
             // A database of an earlier version has no epoch, and gets its first witness without a message.
             return meta[.epoch] != nil && !isUnwitnessed
                 ? "The state directory lacks its file witness, as if only the database had been restored." : nil
@@ -165,6 +168,16 @@ extension TaskStore {
         return accepted.count
     }
 
+    /// Writes the witness in the epoch that another process has begun, where a person has accepted the copy.
+    package func continueAfterRestore(at now: Timestamp) async throws(TaskStoreError) {
+        let start = try await read("epoch", .snapshot) { rows in
+            try rows.meta()[.epoch].map { epoch in
+                Start(mode: nil, epoch: epoch, sequence: try rows.latestEvent().sequence)
+            }
+        }
+        if let start { try await begin(start, at: now) }
+    }
+
     private struct Accepted {
         let count: Int
         /// Nil if there was nothing to accept.
@@ -203,7 +216,7 @@ extension ChangeSet {
             // An attempt that ended with its daemon sent nothing later. That does not hold for a copy.
             if task.failure?.code == TaskFailure.daemonStopped {
                 task.failure = TaskFailure(
-                    code: "reply_lost", message: "No reply is known, in an older copy of the database.")
+                    code: TaskFailure.replyLost, message: "No reply is known, in an older copy of the database.")
             }
             task.nextDueAt = now
             change(row, to: task)

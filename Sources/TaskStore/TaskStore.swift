@@ -67,8 +67,8 @@ package struct TaskStore: Sendable {
 struct Committed<Value: Sendable>: Sendable {
     let value: Value
     let changes: [CommittedChange]
-    /// Whether the log has new lines.
-    let isLogged: Bool
+    /// The places of all its lines in the log.
+    let places: [Int64]
 }
 
 extension TaskStore {
@@ -77,17 +77,17 @@ extension TaskStore {
         _ call: StoreCall, _ body: @escaping @Sendable (inout ChangeSet) throws -> Value
     ) async throws(TaskStoreError) -> Value {
         let source = ActionSource.current
-        let committed = try await driver.write(for: call) { [holder] transaction in
-            var changes = ChangeSet(transaction, holder: holder, source: source?.name)
+        let committed = try await driver.write(for: call) { [holder, leaseTerm] transaction in
+            var changes = ChangeSet(transaction, holder: holder, leaseTerm: leaseTerm, source: source?.name)
             let value = try body(&changes)
             try changes.finish()
-            return Committed(value: value, changes: changes.committed, isLogged: changes.isLogged)
+            return Committed(value: value, changes: changes.committed, places: changes.places)
         } committed: { [log] in
-            log.enqueue($0.changes)
+            log.enqueue($0.changes, at: $0.places)
         }
-        if committed.isLogged {
+        if !committed.places.isEmpty {
             source?.noteLogged()
-            log.deliver()
+            await log.deliverOurs()
             log.wake()
         }
         return committed.value

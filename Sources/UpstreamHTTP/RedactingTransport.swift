@@ -35,7 +35,7 @@ package struct RedactingTransport: UpstreamTransport {
             switch error {
             case .notSent(let words): throw .notSent(redactor.redacted(words))
             case .interrupted(let words): throw .interrupted(redactor.redacted(words))
-            case .tooLarge, .outdated, .cancelled: throw error
+            case .tooLarge, .outdated, .leaseExpired, .cancelled: throw error
             }
         }
     }

@@ -184,7 +184,20 @@ package struct UpstreamHTTP: UpstreamTransport {
         }
         return try HTTPClient.Request(
             url: address, method: HTTPMethod(rawValue: request.method), headers: headers,
-            body: request.body.map { .bytes($0) })
+            body: request.body.map { body(of: $0, permittedBy: request.permit) })
+    }
+
+    /// The body, which is written only if the permit has not ended by then. The connection is open at that moment, and the
+    /// head is written; without its body the request is not complete.
+    private func body(of bytes: [UInt8], permittedBy permit: SendPermit) -> HTTPClient.Body {
+        var body = HTTPClient.Body.bytes(bytes)
+        body.stream = { [eventLoopGroup, write = body.stream] writer in
+            do throws(UpstreamTransportError) { try permit.check() } catch {
+                return eventLoopGroup.any().makeFailedFuture(error)
+            }
+            return write(writer)
+        }
+        return body
     }
 
     package func roomForPaidReply() -> ReplyRoom? { memory.roomForPaidReply() }

@@ -19,11 +19,16 @@ extension UpstreamTransportError {
     /// writes it. If `isInOrder`, timeouts and cancellations run on that event loop too, so one that finds the head
     /// unwritten also prevents writing it. Otherwise they can race with that turn and prove nothing.
     ///
+    /// An expired lease has kept the body back, so the request is not complete.
     /// `certificate` is the problem with the server's certificate, if that is the reason.
     init(
         translating error: any Error, hasSentHead: Bool, isInOrder: Bool, route: UpstreamClients.Route,
         certificate: String? = nil, maxBytes: Int
     ) {
+        if let error = error as? UpstreamTransportError {
+            self = error
+            return
+        }
         let isCancelled = error is CancellationError || (error as? HTTPClientError) == .cancelled
         if !hasSentHead, isInOrder || !isCancelled && !Self.isTimeout(error) {
             self = .notSent(

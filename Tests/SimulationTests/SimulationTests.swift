@@ -7,6 +7,19 @@ import Testing
         try await expectToHold(Array(1...40))
     }
 
+    @Test func `every history of several daemons on one store satisfies all invariants`() async throws {
+        try await expectToHold(Array(1...20), hasMachines: true)
+    }
+
+    @Test func `the same seed gives the same history of several daemons`() async throws {
+        let simulation = Simulation(stage: try Stage(), hasMachines: true)
+        let seeds = Array(UInt64(1)...3)
+        let first = await simulation.run(seeds: seeds).reports.map(\.fingerprint)
+        let second = await simulation.run(seeds: seeds.reversed()).reports.map(\.fingerprint)
+        #expect(first.count == seeds.count)
+        #expect(first == second)
+    }
+
     @Test func `a history of a fresh seed satisfies all invariants`() async throws {
         var random = SystemRandomNumberGenerator()
         let seed = random.next() >> 16
@@ -28,7 +41,9 @@ import Testing
     @Test(.enabled(if: !Request.environment.isEmpty))
     func `the histories that the script asks for hold`() async throws {
         let request = Request.environment
-        if let seed = request.seed {
+        if request.hasMachines {
+            try await runMachines(request)
+        } else if let seed = request.seed {
             let driver = try SimulationDriver(
                 seed: seed, stage: try Stage(), mutant: request.mutant, tail: .max)
             let outcome = await driver.runCatching()
@@ -47,9 +62,29 @@ import Testing
         }
     }
 
+    private func runMachines(_ request: Request) async throws {
+        if let seed = request.seed {
+            let (lines, outcome) = try await Simulation(stage: try Stage(), hasMachines: true).trace(of: seed)
+            print(lines.joined(separator: "\n"))
+            print(outcome)
+            if case .failure = outcome { Issue.record("seed \(seed) does not hold") }
+            return
+        }
+        var random = SystemRandomNumberGenerator()
+        let first = request.first ?? random.next() >> 16
+        let count = UInt64(request.histories)
+        print("\(count) histories of several daemons, seeds from \(first) on")
+        let began = ContinuousClock.now
+        let reports = try await expectToHold((0..<count).map { first &+ $0 }, hasMachines: true)
+        print(Request.summary(of: reports, took: ContinuousClock.now - began))
+    }
+
     @discardableResult
-    private func expectToHold(_ seeds: [UInt64], mutant: Mutant? = nil) async throws -> [Report] {
-        let (reports, failures) = await Simulation(stage: try Stage(), mutant: mutant).run(seeds: seeds)
+    private func expectToHold(
+        _ seeds: [UInt64], mutant: Mutant? = nil, hasMachines: Bool = false
+    ) async throws -> [Report] {
+        let simulation = Simulation(stage: try Stage(), mutant: mutant, hasMachines: hasMachines)
+        let (reports, failures) = await simulation.run(seeds: seeds)
         for failure in failures { Issue.record("\(failure)") }
         #expect(reports.count == seeds.count)
         return reports
@@ -65,6 +100,9 @@ private struct Request {
     let hasAccounts: Bool
     /// Whether each history has prices and budgets, and neither copies nor a second daemon.
     let hasBudgets: Bool
+
+    /// Whether several daemons share the store in each history.
+    let hasMachines: Bool
 
     /// The mutant that gives the histories several accounts, or budgets.
     var mutant: Mutant? {
@@ -83,7 +121,8 @@ private struct Request {
             first: variables["POLLUX_SIMULATION_FIRST_SEED"].flatMap { UInt64($0) },
             histories: variables["POLLUX_SIMULATION_HISTORIES"].flatMap { Int($0) } ?? 0,
             hasAccounts: variables["POLLUX_SIMULATION_ACCOUNTS"] != nil,
-            hasBudgets: variables["POLLUX_SIMULATION_BUDGETS"] != nil)
+            hasBudgets: variables["POLLUX_SIMULATION_BUDGETS"] != nil,
+            hasMachines: variables["POLLUX_SIMULATION_MACHINES"] != nil)
     }
 
     static func summary(of reports: [Report], took: Duration) -> String {

@@ -11,7 +11,7 @@ import Testing
     @Test func `without the lease nothing is sent or polled, and waiting_for shows the reason`() async throws {
         let world = try await EngineWorld()
         let rival = TaskStore(world.database, holder: other)
-        #expect(try await rival.acquire([.testing], at: world.time.now()).isEmpty)
+        #expect(try await rival.acquire([.testing], at: world.time.now()).held.isEmpty)
         let queued = try await world.submit()
         let running = try await world.insert(.task(9, state: .running))
         _ = try await world.engine.submitter.step()

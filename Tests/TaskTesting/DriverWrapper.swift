@@ -50,6 +50,8 @@ extension DriverWrapper {
         }
     }
 
+    package var leaseTerm: Duration? { base.leaseTerm }
+
     package func condition() async -> StorageCondition { await base.condition() }
 
     package func checkContents() async throws(TaskStoreError) {

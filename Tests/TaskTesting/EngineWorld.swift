@@ -25,7 +25,7 @@ package struct EngineWorld: Sendable {
 
     package var service: TaskService { engine.service }
 
-    /// Creates the engine. `from` is an earlier world whose database it opens.
+    /// Creates the engine. `from` is an earlier world whose database it opens. If the store is shared, that one goes on.
     package init(
         limits: EngineLimits = EngineLimits(), polling: PollingPolicy = PollingPolicy(), seed: UInt64 = 1,
         time: ManualTimeSource = ManualTimeSource(), hasToken: Bool = true, accounts: [Account]? = nil,
@@ -36,18 +36,18 @@ package struct EngineWorld: Sendable {
         tokenDigests: [ProviderAccount: String] = [:],
         artefacts: ArtefactSettings = ArtefactSettings(), downloads: (any ArtefactDownloads)? = nil,
         destinations: [Destination] = [], sender: (any NotificationSender)? = nil, files: (any RecordFiles)? = nil,
-        budgets: [Budget] = []
+        budgets: [Budget] = [], isShared: Bool = false
     ) async throws {
         self.time = time
         directory = try earlier?.directory ?? TemporaryDirectory()
         provider = ScriptedTransport()
         database = try SQLiteDriver.open(path: directory.file("pollux.sqlite"))
-        store = FaultyDriver(database)
+        store = FaultyDriver(isShared ? ClockedDriver(database) { time.now() } : database)
         // Another world on the same database acts as another process.
         let holder = LeaseHolder(name: "world", token: LeaseToken(UInt128.random(in: .min ... .max)))
         sqlite = TaskStore(database, holder: holder, files: files)
         // Every start with the instance lock does this.
-        if earlier != nil { try await sqlite.endOtherLeases(at: time.now()) }
+        if earlier != nil, !isShared { try await sqlite.endOtherLeases(at: time.now()) }
         catalog = try ProviderCatalog(definitions: [("testing.yaml", definition)])
         var next = EngineSettings(
             catalog: catalog, limits: limits, polling: polling, callbackSecrets: callbackSecrets,

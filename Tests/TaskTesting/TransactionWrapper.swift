@@ -259,6 +259,8 @@ extension SnapshotWrapper {
         try reading.localTokens()
     }
 
+    package func now() throws -> Timestamp { try reading.now() }
+
     package func leases() throws -> [Lease] {
         try reading.leases()
     }

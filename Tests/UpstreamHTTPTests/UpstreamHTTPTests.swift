@@ -31,6 +31,31 @@ import UpstreamHTTP
         }
     }
 
+    @Test func `a permit that ends while the connection is opened keeps the body back`() async throws {
+        let calls = Mutex(0)
+        let server = try await RawServer.start { _ in
+            calls.withLock { $0 += 1 }
+            return .replyAndClose("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        }
+        try await with(server.url) { transport in
+            let checks = Mutex(0)
+            var request = submission
+            request.permit = SendPermit {
+                checks.withLock { $0 += 1 }
+                return false
+            }
+            await #expect(throws: UpstreamTransportError.leaseExpired) {
+                try await transport.send(request, by: "testing", isPaid: true, timeout: .seconds(20))
+            }
+            #expect(checks.withLock { $0 } == 1)
+            // A request without its body is not complete.
+            #expect(calls.withLock { $0 } == 0)
+            request.permit = SendPermit()
+            _ = try await transport.send(request, by: "testing", isPaid: true, timeout: .seconds(20))
+            #expect(calls.withLock { $0 } == 1)
+        }
+    }
+
     @Test func `a failed handshake is reported with its reason and without source file names`() async throws {
         let server = try await RawServer.start { _ in .replyAndClose("HTTP/1.1 400 X\r\n\r\n") }
         let result = try await with("https://127.0.0.1:\(server.port)") { await send($0) }

@@ -103,7 +103,7 @@ extension UpstreamTransportError {
     fileprivate var reason: String {
         switch self {
         case .notSent(let reason), .interrupted(let reason): reason
-        case .tooLarge, .outdated, .cancelled: "the reply is no reply of Pollux"
+        case .tooLarge, .outdated, .leaseExpired, .cancelled: "the reply is no reply of Pollux"
         }
     }
 }

@@ -57,6 +57,7 @@ struct WatchedDriver: StoreDriver {
         try await base.read(for: call, extent, body)
     }
 
+    var leaseTerm: Duration? { base.leaseTerm }
     func condition() async -> StorageCondition { await base.condition() }
     func checkContents() async throws(TaskStoreError) { try await base.checkContents() }
 

@@ -16,6 +16,8 @@ package struct UpstreamRequest: Sendable, Hashable {
     package var contentType: String?
     /// The base URL that it was made for; it is sent to no other. Nil allows any.
     package var baseURL: String?
+    /// Whether it may still be sent; the transport asks right before the body, when the connection is open.
+    package var permit = SendPermit()
 
     package init(
         method: String, path: String, url: String? = nil, headers: [String: String] = [:], body: [UInt8]? = nil
@@ -31,6 +33,23 @@ package struct UpstreamRequest: Sendable, Hashable {
     package func check(baseURL: String?) throws(UpstreamTransportError) {
         if let made = self.baseURL, made != baseURL { throw .outdated }
     }
+}
+
+/// Says at the last moment whether a request may be sent.
+///
+/// Connecting takes seconds, and a stopped process stands still for any time. A permit that has ended meanwhile keeps the
+/// request from being complete, so that the provider cannot have accepted it. All values are equal, because the permit is not
+/// part of the request's content.
+package struct SendPermit: Sendable, Hashable {
+    private let isValid: @Sendable () -> Bool
+
+    package init(_ isValid: @escaping @Sendable () -> Bool = { true }) { self.isValid = isValid }
+
+    /// Throws ``UpstreamTransportError/leaseExpired`` if it has ended.
+    package func check() throws(UpstreamTransportError) { if !isValid() { throw .leaseExpired } }
+
+    package static func == (left: SendPermit, right: SendPermit) -> Bool { true }
+    package func hash(into hasher: inout Hasher) {}
 }
 
 /// A complete reply of a provider, with any status.
@@ -94,6 +113,9 @@ package enum UpstreamTransportError: Error, Sendable, Hashable {
     case tooLarge(maxBytes: Int)
     /// Nothing was sent: a reload has moved the provider since the request was made.
     case outdated
+    /// Nothing was sent, or the body of the request is missing: the lease of the account has expired. Another process may
+    /// send its tasks now.
+    case leaseExpired
     /// Pollux stopped it during its shutdown. The outcome is as unknown as with ``interrupted(_:)``.
     case cancelled
 }

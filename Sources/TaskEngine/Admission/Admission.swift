@@ -26,8 +26,8 @@ package enum SubmissionBlock: Sendable, Hashable {
     case startCheck(since: Timestamp)
     /// The database cannot be written, or is being checked.
     case storage(StorageCondition, until: Timestamp)
-    /// Another process holds the lease of the provider's account.
-    case leaseHeld(ProviderAccount, holder: String, until: Timestamp)
+    /// Another process holds the lease of the provider's account; nil if it is ours and has to be renewed.
+    case leaseHeld(ProviderAccount, holder: String?, until: Timestamp)
     case noToken(provider: ProviderName, variable: String)
     /// The circuit is paused by a person, or because the provider refused the whole account; the code tells which.
     case paused(CircuitKey, code: String, message: String)
@@ -94,7 +94,11 @@ package enum SubmissionBlock: Sendable, Hashable {
                 code: "storage_check",
                 message: "The database is being checked, which takes some minutes at most. Then the task is sent.")
         case .leaseHeld(let account, let holder, _):
-            Reason(code: "lease_held", message: "Another Pollux (\(holder)) sends the tasks of the \(account).")
+            Reason(
+                code: "lease_held",
+                message: holder.map { "Another Pollux (\($0)) sends the tasks of the \(account)." }
+                    ?? "The lease of the \(account) could not be renewed in time. The database answers slowly or not at all."
+            )
         case .noToken(let provider, let variable):
             Reason(
                 code: "no_token", message: "There is no token for \(provider).",

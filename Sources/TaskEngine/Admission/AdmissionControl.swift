@@ -30,7 +30,7 @@ struct AdmissionControl: Sendable {
     ) {
         self.breakers = breakers
         self.accounts = accounts
-        leases = LeaseKeeper(store, time: time)
+        leases = LeaseKeeper(store, time: time, countsFromReply: limits.wrappedValue.leasesCountFromReply)
         self.hold = hold
         limiter = ProviderRateLimiter(time)
         throttle = SubmissionThrottle(time)

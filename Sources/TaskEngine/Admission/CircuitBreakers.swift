@@ -42,6 +42,19 @@ final class CircuitBreakers: Sendable {
     /// Whether only one request at a time may pass.
     func isHalfOpen(_ circuit: CircuitKey) -> Bool { state(of: circuit).breaker.isHalfOpen }
 
+    /// Takes circuits that another process has changed; returns whether there are any.
+    func take(_ stored: [CircuitState]) -> Bool {
+        states.withLock { states in
+            var isChanged = false
+            for state in stored {
+                guard let circuit = CircuitKey(state), state.revision > states[circuit]?.revision ?? 0 else { continue }
+                states[circuit] = state
+                isChanged = true
+            }
+            return isChanged
+        }
+    }
+
     /// Closes the circuit after a success.
     func succeeded(_ circuit: CircuitKey, at now: Timestamp) async {
         let breaker = state(of: circuit).breaker
@@ -54,7 +67,7 @@ final class CircuitBreakers: Sendable {
         _ circuit: CircuitKey, because failure: TaskFailure, retryAfter: Duration? = nil, tolerated: Int = 0,
         at now: Timestamp
     ) async {
-        await changeOrLog(circuit) { state in
+        await changeOrLog(circuit) { [random, backoff] state in
             state.lastError = failure
             state.lastErrorAt = now
             state.breaker = random.draw { [breaker = state.breaker] generator in
@@ -143,7 +156,9 @@ final class CircuitBreakers: Sendable {
 
     // MARK: Changes
 
-    private func changeOrLog(_ circuit: CircuitKey, _ body: (inout CircuitState) -> Void) async {
+    private func changeOrLog(
+        _ circuit: CircuitKey, _ body: @escaping @Sendable (inout CircuitState) -> Void
+    ) async {
         do throws(TaskStoreError) {
             try await change(circuit, body)
         } catch {
@@ -154,10 +169,16 @@ final class CircuitBreakers: Sendable {
     /// Changes the state in memory, then on disk. The revision prevents an older state from replacing a newer one
     /// there.
     ///
-    /// If the write fails, the change holds until a restart.
+    /// If the write fails, the change holds until a restart. In a shared store it holds until another one is written.
     private func change(
-        _ circuit: CircuitKey, _ body: (inout CircuitState) -> Void
+        _ circuit: CircuitKey, _ body: @escaping @Sendable (inout CircuitState) -> Void
     ) async throws(TaskStoreError) {
+        if store.leaseTerm != nil {
+            // Another process may have changed another part of it, so the change is made to what is stored.
+            states.withLock { body(&$0[circuit, default: circuit.closed]) }
+            _ = take([try await store.change(circuit.closed, body)])
+            return
+        }
         let changed = states.withLock { states in
             var state = states[circuit] ?? circuit.closed
             body(&state)

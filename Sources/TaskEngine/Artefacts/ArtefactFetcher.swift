@@ -140,19 +140,12 @@ package struct ArtefactFetcher: Worker {
         return !page.isLast
     }
 
-    /// Where reading goes on. The first start ever begins at the end: what succeeded before is not fetched.
+    /// Where reading goes on.
     private func place() async throws(TaskStoreError) -> Int64 {
         if let place = progress.state.withLock({ $0.place }) { return place }
-        var place = try await store.artefactPlace()
-        if place == nil {
-            place = try await store.latestPlace()
-            try await store.insert([], readUpTo: place ?? 0)
-        }
-        return progress.state.withLock { state in
-            state.place = place
-            state.storedPlace = place ?? 0
-            return place ?? 0
-        }
+        let place = try await store.artefactPlace()
+        progress.state.withLock { ($0.place, $0.storedPlace) = (place, place) }
+        return place
     }
 
     /// The files behind the results of a task that are fetched by themselves.

@@ -29,6 +29,9 @@ package final class LocalTokens: Sendable {
     /// All tokens, by name.
     package var all: [Entry] { tokens.withLock { $0 }.map { Entry(name: $0.name, createdAt: $0.createdAt) } }
 
+    /// Takes the tokens as they are in the store, where another process may have changed them.
+    func take(_ stored: [LocalToken]) { tokens.withLock { $0 = stored } }
+
     /// The name of the token that a program shows; nil if it is none of ours.
     ///
     /// It takes the same time for every text: digests are compared in full, and with every token.

@@ -29,6 +29,7 @@ struct AttemptStarter: Sendable {
     func start(
         _ task: TrackedTask, of endpoint: AccountEndpoint, holding replyRoom: ReplyRoom, at now: Timestamp
     ) async throws(TaskStoreError) -> Start {
+        let permit = admission.leases.permit(under: endpoint.lease)
         let (event, callbackURL) = try await event(for: task, of: endpoint, at: now)
         let change: TaskChange?
         do throws(TaskStoreError) {
@@ -51,7 +52,8 @@ struct AttemptStarter: Sendable {
         // Tasks of one claim are sent together, so the pace counts from here, not from the claim.
         admission.pace(endpoint)
         return .started(
-            Submitter.Work(task: change.task, endpoint: endpoint, callbackURL: callbackURL, replyRoom: replyRoom))
+            Submitter.Work(
+                task: change.task, endpoint: endpoint, callbackURL: callbackURL, permit: permit, replyRoom: replyRoom))
     }
 
     /// The event that starts an attempt, and the callback URL of its request.
@@ -86,7 +88,9 @@ struct AttemptStarter: Sendable {
     /// Records that another process holds the lease, so that no attempts are started there for a while.
     func loseLease(of endpoint: AccountEndpoint, to holder: String) {
         admission.leases.lose(endpoint.owner, to: holder)
-        logger.warning("\(TaskStoreError.leaseHeld(by: holder).message)")
+        // In a shared store, leases move from one process to another by themselves.
+        let level = admission.leases.isShared ? Logger.Level.debug : .warning
+        logger.log(level: level, "\(TaskStoreError.leaseHeld(by: holder).message)")
     }
 
     /// Records that the outcome of the commit that starts the task's next attempt is unknown.

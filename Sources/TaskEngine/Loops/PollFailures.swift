@@ -90,7 +90,7 @@ extension TaskFailure {
     init(_ error: UpstreamTransportError) {
         switch error {
         case .notSent(let reason): self.init(code: "not_sent", message: "The provider could not be reached: \(reason)")
-        case .interrupted(let reason): self.init(code: "reply_lost", message: "The reply was lost: \(reason)")
+        case .interrupted(let reason): self.init(code: TaskFailure.replyLost, message: "The reply was lost: \(reason)")
         case .tooLarge(let maxBytes):
             self.init(
                 code: "reply_too_large",
@@ -99,6 +99,10 @@ extension TaskFailure {
         case .outdated:
             self.init(
                 code: "not_sent", message: "Nothing was sent: a reload has changed the provider's base URL meanwhile.")
+        case .leaseExpired:
+            self.init(
+                code: "not_sent",
+                message: "Nothing was sent: the lease of the account expired before the first byte.")
         case .cancelled:
             self.init(code: TaskFailure.daemonStopped, message: "The daemon stopped before the reply arrived.")
         }

@@ -176,7 +176,7 @@ extension UpstreamTransportError {
     /// Whether the error says nothing about the tasks: the provider was not reached, or the daemon is stopping.
     fileprivate var isAboutAll: Bool {
         switch self {
-        case .notSent, .outdated, .cancelled: true
+        case .notSent, .outdated, .leaseExpired, .cancelled: true
         case .interrupted, .tooLarge: false
         }
     }

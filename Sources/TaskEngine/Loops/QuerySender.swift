@@ -27,7 +27,7 @@ struct QuerySender: Sendable {
 extension UpstreamTransportError {
     fileprivate var outcome: EngineMetrics.QueryOutcome {
         switch self {
-        case .notSent, .outdated: .notSent
+        case .notSent, .outdated, .leaseExpired: .notSent
         case .interrupted, .tooLarge, .cancelled: .lost
         }
     }

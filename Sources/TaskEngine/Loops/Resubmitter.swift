@@ -57,6 +57,7 @@ struct Resubmitter: Sendable {
             }
             guard await takeSlot(of: endpoint) else { return await later() }
             let now = time.now()
+            let permit = admission.leases.permit(under: endpoint.lease)
             let (start, callbackURL) = try await starter.event(for: task, of: endpoint, at: now)
             let changes: [TaskChange]
             if let answer {
@@ -87,9 +88,12 @@ struct Resubmitter: Sendable {
                 return nil
             }
             return Submitter.Work(
-                task: change.task, endpoint: endpoint, callbackURL: callbackURL, replyRoom: replyRoom)
+                task: change.task, endpoint: endpoint, callbackURL: callbackURL, permit: permit, replyRoom: replyRoom)
         } catch {
-            if case .leaseHeld(let holder) = error { starter.loseLease(of: endpoint, to: holder) }
+            if case .leaseHeld(let holder) = error {
+                starter.loseLease(of: endpoint, to: holder)
+                return await later()
+            }
             if case .unknown = error {
                 starter.noteUnknownClaim(of: task)
                 storage.invalidateCaches()

@@ -54,8 +54,8 @@ struct SubmissionSender: Sendable {
     private enum SendOutcome {
         /// What the reply proves, and the minimum delay before the next poll.
         case verdict(SubmitVerdict, minimumDelay: Duration?, reply: UpstreamReply?)
-        /// Nothing was accepted, because a reload has replaced the token or the base URL. This says nothing about the
-        /// new ones, so neither the account nor the endpoint is paused.
+        /// Nothing was accepted, because a reload has replaced the token or the base URL, or because the lease has
+        /// expired. This says nothing about the provider, so neither the account nor the endpoint is paused.
         case outdated(TaskFailure)
     }
 
@@ -127,6 +127,8 @@ struct SubmissionSender: Sendable {
                 var request = request
                 // A search at another base URL would not find the task.
                 request.baseURL = work.profile.baseURL
+                // A machine that stood still must not send what another one may have sent since.
+                request.permit = work.permit
                 if let message { request.add(message) }
                 return (request: request, isPassed: message != nil)
             }
@@ -153,6 +155,7 @@ struct SubmissionSender: Sendable {
 
     private func send(_ request: UpstreamRequest, of work: Submitter.Work) async -> SendOutcome {
         do throws(UpstreamTransportError) {
+            try request.permit.check()
             let reply = try await transport.send(
                 request, by: work.endpoint.owner, isPaid: true, timeout: limits.timeout(of: work.profile))
             let verdict = work.profile.dialect.readSubmission(reply).redacted
@@ -160,8 +163,11 @@ struct SubmissionSender: Sendable {
             return .verdict(
                 verdict, minimumDelay: work.profile.dialect.minimumPollDelay(from: reply), reply: reply)
         } catch {
-            if case .outdated = error { return .outdated(TaskFailure(error)) }
-            return .verdict(SubmitVerdict(error), minimumDelay: nil, reply: nil)
+            switch error {
+            case .outdated, .leaseExpired: return .outdated(TaskFailure(error))
+            case .notSent, .interrupted, .tooLarge, .cancelled:
+                return .verdict(SubmitVerdict(error), minimumDelay: nil, reply: nil)
+            }
         }
     }
 
@@ -219,7 +225,7 @@ extension SubmitVerdict {
     /// The verdict if no reply arrived.
     init(_ error: UpstreamTransportError) {
         switch error {
-        case .notSent, .outdated:
+        case .notSent, .outdated, .leaseExpired:
             self = .throttled(TaskFailure(error), retryAfter: nil)
         case .interrupted, .tooLarge, .cancelled:
             self = .unknown(TaskFailure(error))

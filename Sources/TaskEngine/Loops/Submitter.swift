@@ -16,6 +16,8 @@ package struct Submitter: Worker {
         var callbackURL: String?
         /// Whether an earlier attempt may have been accepted, so that its intent is not on disk yet.
         var isResubmission = false
+        /// Whether the request may be sent, from before its intent was stored.
+        var permit = SendPermit()
         /// Memory for the reply, held until the reply is recorded.
         var replyRoom = ReplyRoom()
 

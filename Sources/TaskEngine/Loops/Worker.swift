@@ -22,6 +22,9 @@ package protocol Worker: Sendable {
 /// `run()` is thin: tests call `step()`, which does the same once and waits for the work.
 package struct WorkerLoop<Driven: Worker>: Service {
     package let worker: Driven
+    /// The lease under which it claims; nil if its work has leases of its own, or needs none.
+    var lease: LeaseName?
+    let leases: LeaseKeeper
     let storage: StorageMonitor
     let schedule: ScheduleCorrector
     let time: any TimeSource
@@ -55,7 +58,7 @@ package struct WorkerLoop<Driven: Worker>: Service {
                         // A minimum pause, so that no rule can make this loop spin.
                         let soonest = time.now() + .milliseconds(work.isEmpty ? 5 : 0)
                         // `next` may come from before the clock was set back.
-                        let latest = time.now() + .seconds(60)
+                        let latest = time.now() + longestWait
                         await worker.wake.wait(until: min(max(next, soonest), latest), on: time)
                     case .failure(let error):
                         let next = try recover(from: error, count: &failures)
@@ -68,15 +71,22 @@ package struct WorkerLoop<Driven: Worker>: Service {
         }
     }
 
+    /// The longest time between two claims. Not every change by another process has a line in the log that wakes the loop.
+    private var longestWait: Duration { leases.isShared ? .seconds(10) : .seconds(60) }
+
     /// The claimed work, and when to call again, or why the claim failed.
     ///
-    /// Checks storage and clock first. It claims nothing if nothing can be stored, or if the clock was just set.
+    /// Checks storage, clock and lease first. It claims nothing if nothing can be stored, if the clock was just set, or if
+    /// another process has the lease.
     package func claim() async -> ([Driven.Work], Result<Timestamp, TaskStoreError>) {
         var work: [Driven.Work] = []
         guard await storage.check() else { return ([], .success(time.now() + .seconds(2))) }
         do throws(TaskStoreError) {
             guard try await schedule.followClock() else {
                 return ([], .success(time.now() + .milliseconds(20)))
+            }
+            if let lease, let wait = try await leases.acquire(lease, at: time.now()) {
+                return ([], .success(wait.until))
             }
             let next = try await worker.claim(into: &work, at: time.now())
             return (work, .success(next))

@@ -28,6 +28,7 @@ package struct MeasuredDriver: StoreDriver {
         try await base.read(for: call, extent, body)
     }
 
+    package var leaseTerm: Duration? { base.leaseTerm }
     package func condition() async -> StorageCondition { await base.condition() }
     package func checkContents() async throws(TaskStoreError) { try await base.checkContents() }
 

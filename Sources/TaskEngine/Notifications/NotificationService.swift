@@ -107,7 +107,7 @@ package struct NotificationService: Sendable {
     /// Gives each new destination its place, the end of the log, before anything else happens. If the storage cannot be written
     /// now, the first claim does it.
     package func begin() async {
-        do throws(TaskStoreError) { try await notifier.load(notifier.destinations) } catch {
+        do throws(TaskStoreError) { try await notifier.load() } catch {
             notifier.logger.warning("New destinations of notifications begin later: \(error.message)")
         }
     }
@@ -173,7 +173,7 @@ package struct NotificationService: Sendable {
         let epoch: LogEpoch
         do throws(TaskStoreError) {
             epoch = try await store.logEpoch(orNew: notifier.random.epoch())
-            try await notifier.load(notifier.destinations)
+            try await notifier.load()
         } catch {
             throw .store(error)
         }
@@ -185,9 +185,17 @@ package struct NotificationService: Sendable {
         case .notSent, .obsolete:
             return Failure(DeliveryFailure(reason: "nothing was sent, since the daemon is stopping"), at: now)
         }
-        let notices = notifier.queues.with(destination.name) { $0.noteTest() } ?? []
-        do throws(TaskStoreError) { try await notifier.save(destination.name) } catch { throw .store(error) }
-        for notice in notices { notifier.logger.note(notice, of: destination) }
+        let notices = notifier.queues.with(destination.name) { $0.noteTest() }
+        do throws(TaskStoreError) {
+            if notices != nil {
+                try await notifier.save(destination.name)
+            } else if notifier.leases.isShared {
+                try await store.reopen(destination.name)
+            }
+        } catch {
+            throw .store(error)
+        }
+        for notice in notices ?? [] { notifier.logger.note(notice, of: destination) }
         notifier.wake.signal()
         return nil
     }

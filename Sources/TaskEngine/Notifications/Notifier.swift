@@ -23,6 +23,7 @@ package struct Notifier: Worker {
     let sender: any NotificationSender
     let limits: EngineLimits
     let hold: StartHold
+    let leases: LeaseKeeper
     let callbacks: CallbackBodies
     let queues: DeliveryQueues
     let random: EngineRandom
@@ -45,11 +46,20 @@ package struct Notifier: Worker {
             return now + .seconds(60)
         }
         let destinations = destinations
-        try await load(destinations)
-        guard !destinations.isEmpty else { return now + .seconds(3_600) }
-        let epoch = try await store.logEpoch(orNew: random.epoch()).name
         var next = now + .seconds(3_600)
+        var served: [Destination] = []
         for destination in destinations {
+            if let wait = try await leases.acquire(LeaseName(destination.name), at: now) {
+                next = min(next, wait.until)
+            } else {
+                served.append(destination)
+            }
+        }
+        if leases.isShared { try await dropChanged() }
+        try await load(served, of: destinations)
+        guard !served.isEmpty else { return next }
+        let epoch = try await store.logEpoch(orNew: random.epoch()).name
+        for destination in served {
             try await save(destination.name)
             let isBehind = try await read(for: destination, at: now)
             let skipped = queues.with(destination.name) { $0.skip(at: now) } ?? 0
@@ -112,23 +122,38 @@ package struct Notifier: Worker {
 
     // MARK: Queues
 
-    /// Makes the queues those of the settings, and reads missing ones from the database.
-    func load(_ destinations: [Destination]) async throws(TaskStoreError) {
-        let names = Set(destinations.map(\.name))
+    /// Makes the destinations those of the settings, and reads the queues of those that no other process can serve.
+    func load() async throws(TaskStoreError) {
+        let destinations = destinations
+        try await load(leases.isShared ? [] : destinations, of: destinations)
+    }
+
+    /// Makes the queues those of the destinations that this process serves, and reads missing ones from the database.
+    private func load(_ served: [Destination], of destinations: [Destination]) async throws(TaskStoreError) {
+        let names = Set(served.map(\.name))
         let known = queues.names
         // Without settings the first claim looks for former destinations, and later ones for nothing.
         guard known != names || names.isEmpty else { return }
         for name in known.subtracting(names) { queues.drop(name) }
         let drops = queues.drops
-        let rows = try await store.keepDestinations(names)
+        let rows = try await store.keepDestinations(Set(destinations.map(\.name)))
         for row in rows where !known.contains(row.name) {
-            guard let destination = destinations.first(where: { $0.name == row.name }) else { continue }
+            guard let destination = served.first(where: { $0.name == row.name }) else { continue }
+            let row = leases.isShared ? try await store.beginGeneration(of: row.name) ?? row : row
             queues.put(
                 DeliveryQueue(
                     row, waiting: try await store.deliveries(.waiting(row.name)), isNear: destination.isNear,
                     mostInFlight: destination.mostInFlight, mostPerTask: limits.deliveriesPerTask,
                     isShared: destination.isShared),
                 readAfter: drops)
+        }
+    }
+
+    /// Drops queues that another process has changed in the database, as when a person asks it for a replay.
+    private func dropChanged() async throws(TaskStoreError) {
+        for row in try await store.destinations() {
+            let generation = queues.with(row.name) { $0.row.generation }
+            if let generation, generation != row.generation { queues.drop(row.name) }
         }
     }
 

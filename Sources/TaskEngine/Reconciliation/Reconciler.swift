@@ -62,6 +62,11 @@ package struct Reconciler: Worker {
     private func claim(of service: AccountService, at now: Timestamp) async throws(TaskStoreError) -> (
         Work?, Timestamp?
     ) {
+        // In a shared store most services belong to another process, and this one then leaves their tasks alone.
+        if admission.leases.isShared, let owner = owner(of: service) {
+            try await admission.leases.acquire([owner], at: now)
+            if let block = admission.leases.block(on: owner, at: now) { return (nil, block.until) }
+        }
         let due = try await settleWithoutSearch(
             among: try await store.due(in: .uncertain, of: service, by: now, limit: 500), at: now)
         let block = admission.breakers.block(.polls(service), at: now)
@@ -90,6 +95,14 @@ package struct Reconciler: Worker {
         if let lease = admission.leases.block(on: endpoint.owner, at: now) { return (nil, lease.until) }
         if let slot = admission.querySlot(of: endpoint) { return (nil, slot) }
         return (work, now)
+    }
+
+    /// The account whose lease covers look-ups of the service; nil if no definition has the service.
+    private func owner(of service: AccountService) -> ProviderAccount? {
+        catalog.endpoints.first { $0.name.service == service.service }.map { profile in
+            let account = service.account == .unknown ? admission.accounts.first(of: profile.provider) : service.account
+            return ProviderAccount(provider: profile.provider, account: account)
+        }
     }
 
     /// Selects work: the most urgent uncertain task and others within an hour of it that share its list. If no

@@ -10,6 +10,7 @@ struct ScheduleCorrector: Sendable {
     let breakers: CircuitBreakers
     let plans: PollPlanCache
     let polls: InFlightPolls
+    let leases: LeaseKeeper
     let wakes: WakeSignals
     let time: any TimeSource
     /// The longest time between two polls of a task, and between two look-ups of a lost one.
@@ -29,12 +30,15 @@ struct ScheduleCorrector: Sendable {
                 "The clock was set by \(Int(jump.inSeconds)) s. The schedule is moved by the same time; nothing is lost."
             )
             do throws(TaskStoreError) {
-                try await store.moveSchedule(by: jump, at: time.now())
+                // In a shared store it is the clock of the database that was set, and one process moves the schedule.
+                if try await leases.acquire(.deadlines, at: time.now()) == nil {
+                    try await store.moveSchedule(by: jump, at: time.now())
+                    await breakers.move(by: jump)
+                }
             } catch {
                 clock.failed()
                 throw error
             }
-            await breakers.move(by: jump)
             plans.forgetAll()
             clock.corrected()
             // Other work may be due now.
@@ -58,8 +62,10 @@ struct ScheduleCorrector: Sendable {
         var count = try await bringQueuedForward(at: now)
         // A running task waits for the longest gap, which counts from the time when the circuit closes.
         let opening = breakers.lastOpening(after: now) ?? now
+        // Another process may poll the tasks, and it alone knows which have too large records.
+        let longestGap = leases.isShared ? max(longestPollGap, tooLargeGap) : longestPollGap
         count += try await store.bringForward(
-            in: .running, dueAfter: opening + longestPollGap * 2, to: now, except: polls.tooLarge,
+            in: .running, dueAfter: opening + longestGap * 2, to: now, except: polls.tooLarge,
             dueBy: now + tooLargeGap)
         count += try await store.bringForward(in: .uncertain, dueAfter: now + longestLookupGap * 2, to: now)
         let files = try await store.bringArtefactsForward(dueAfter: now + ArtefactRules.longestPause * 2, to: now)

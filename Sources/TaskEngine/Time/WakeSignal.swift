@@ -81,11 +81,14 @@ struct WakeSignals: Sendable {
     let artefactRemoval = WakeSignal()
     let notifications = WakeSignal()
     let reconciliation = WakeSignal()
+    let leases = WakeSignal()
+    let following = WakeSignal()
 
     /// Wakes all loops.
     func signalAll() {
         let all = [
             submitter, polls, lookups, deadlines, retention, artefacts, artefactRemoval, notifications, reconciliation,
+            leases, following,
         ]
         for wake in all { wake.signal() }
     }

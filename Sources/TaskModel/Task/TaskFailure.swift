@@ -24,6 +24,8 @@ package struct TaskFailure: Error, Sendable, Hashable {
 
     /// The code of a request that was interrupted when the daemon stopped.
     package static let daemonStopped = "daemon_stopped"
+    /// The code of a request whose reply never came, although it may have been sent.
+    package static let replyLost = "reply_lost"
     /// The task was queued in a database that turned out to be an older copy.
     package static let perhapsSent = "perhaps_sent"
 

@@ -103,8 +103,8 @@ final class Audit {
         self.version = version
     }
 
-    /// Checks all invariants.
-    func check(_ clients: Clients) throws {
+    /// Checks all invariants. `alsoCheck` gets the new lines of the log.
+    func check(_ clients: Clients, alsoCheck: ([DiskView.EventLine]) throws -> Void = { _ in }) throws {
         if let falseAlarm { throw Violation(.onlyCopiesAreRestored, falseAlarm) }
         if let half = world.files.half { throw Violation(.savedIsWhole, "\(half) is linked and not whole") }
         let version = try view.version()
@@ -141,6 +141,7 @@ final class Audit {
         try checkLateReplies(rows: rows)
         try checkPassed(clients)
         if let staleJoin { throw Violation(.shownEndsAreOver, staleJoin) }
+        try alsoCheck(events)
     }
 
     private func checkNotifications(_ events: [DiskView.EventLine]) throws {

@@ -23,6 +23,10 @@ enum Invariant: String, Sendable, CaseIterable {
     case lostIsFound = "a clearly listed record is found"
     case replyIsKept = "a late reply is recorded, and the task it accepted is known"
     case leaseDecides = "no attempt starts while another process holds the lease of its account"
+    case leaseRunsOut = "a lease is taken over only after it has expired"
+    case leaseCoversFirstByte = "a paid request begins only while its sender has the lease"
+    case processesSeeTheLog = "the subscribers of each daemon see each line of the log once and in order"
+    case workGoesOn = "tasks of a daemon that died are polled within twenty seconds"
     case livingIsNotLost = "an attempt under a current lease is not declared lost"
     case copySendsNothing =
         "a restored copy does not repeat submissions made after the copy unless a person accepts it"

@@ -77,6 +77,10 @@ struct BrokenDriver: DriverWrapper {
         case sweepsUnsettled
         /// Ignores attempts without a record when it removes tasks without details.
         case sweepsOwners
+        /// Takes leases of others for expired.
+        case takesOverEarly
+        /// Takes leases of others to last a minute longer.
+        case overratesLeases
         /// Ignores leases when it declares attempts lost.
         case presumesAllDead
         /// Knows only what its first account owns, when it matches the records of a list.
@@ -103,6 +107,8 @@ struct BrokenDriver: DriverWrapper {
     fileprivate final class Postponed: Sendable {
         let entries = Mutex<[LedgerEntry]>([])
         let meters = Mutex<[BudgetMeter]>([])
+        /// The token of our leases, once we have any.
+        let token = Mutex<LeaseToken?>(nil)
 
         /// Writes it, and leaves nothing.
         func write(in transaction: any StoreTransaction) throws {
@@ -370,8 +376,17 @@ private struct BrokenTransaction: TransactionWrapper {
         case (.ignoresLeases, .apply), (.ignoresLeases, .write("settle")),
             (.presumesAllDead, .write("endLostSubmissions")):
             return []
+        case (.takesOverEarly, .write("acquire")): return try base.leases().map { $0.lasting(.seconds(-15)) }
+        case (.overratesLeases, .write("acquire")):
+            let ours = postponed.token.withLock { $0 }
+            return try base.leases().map { $0.token == ours ? $0 : $0.lasting(.seconds(60)) }
         default: return try base.leases()
         }
+    }
+
+    func put(_ leases: [Lease]) throws {
+        postponed.token.withLock { $0 = leases.first?.token ?? $0 }
+        try base.put(leases)
     }
 
     func put(_ results: [TaskResults]) throws {
@@ -388,6 +403,13 @@ private struct BrokenTransaction: TransactionWrapper {
     func setDue(_ ids: [TaskID], at time: Timestamp) throws {
         if case .forgetsPutOff = fault { return try base.setDue(ids, at: time + .seconds(1_000_000_000)) }
         try base.setDue(ids, at: time)
+    }
+}
+
+extension Lease {
+    /// The same with another end.
+    fileprivate func lasting(_ longer: Duration) -> Lease {
+        Lease(name: name, holder: holder, token: token, expiresAt: expiresAt.map { $0 + longer })
     }
 }
 

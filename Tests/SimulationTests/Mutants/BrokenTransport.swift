@@ -24,6 +24,8 @@ struct BrokenTransport: UpstreamTransport {
         case asksWithFirstAccount
         /// Sends a task again with another account than before.
         case resendsByOtherAccount
+        /// Sends paid requests without a last look at the lease.
+        case ignoresPermits
         /// Sends the queries of a comparison as paid requests.
         case paysForLists
     }
@@ -46,7 +48,8 @@ struct BrokenTransport: UpstreamTransport {
     func send(
         _ request: UpstreamRequest, by account: ProviderAccount, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
-        var account = account
+        var (account, request) = (account, request)
+        if case .ignoresPermits = fault { request.permit = SendPermit() }
         if case .asksWithFirstAccount = fault, !isPaid {
             account = ProviderAccount(provider: account.provider, account: AccountName(stored: "first"))
         }
@@ -82,7 +85,8 @@ struct BrokenTransport: UpstreamTransport {
                 var reply = UpstreamReply.error("invalid_token", status: 401)
                 reply.rejectsReplacedToken = true
                 return reply
-            case .ignoresAddress, .swapsRecords, .endsAtShortPage, .asksWithFirstAccount, .resendsByOtherAccount,
+            case .ignoresPermits, .ignoresAddress, .swapsRecords, .endsAtShortPage, .asksWithFirstAccount,
+                .resendsByOtherAccount,
                 .paysForLists:
                 throw error
             }

@@ -5,6 +5,25 @@ import TaskStore
 extension Mutant {
     /// All mutants. Every invariant has at least one.
     static let all: [Mutant] = [
+        breaking(
+            .ignoresLeases, "claims work without a look at the lease of another daemon", caughtBy: [.leaseRunsOut]
+        ).onMachines,
+        breaking(
+            .takesOverEarly, "takes over a lease before it has expired", caughtBy: [.leaseRunsOut]
+        ).onMachines,
+        breaking(
+            .overratesLeases, "waits for a lease long after it has expired", caughtBy: [.workGoesOn]
+        ).onMachines,
+        breaking(
+            .ignoresPermits, "does not look at its lease before the first byte", caughtBy: [.leaseCoversFirstByte]
+        ).onMachines,
+        loosening("counts the term of a lease from the reply", caughtBy: [.leaseCoversFirstByte]) {
+            $0.leasesCountFromReply = true
+        }.onMachines,
+        droppingReplies.onMachines,
+        breaking(
+            .skipsStoredLines, "skips a line of another daemon", caughtBy: [.processesSeeTheLog]
+        ).onMachines,
         joining(
             .joinsEagerly, "takes every equal request for a retry", caughtBy: [.onlyRetriesJoin]),
         joining(.joinsNothing, "takes no request for a retry", caughtBy: [.retryJoins]),

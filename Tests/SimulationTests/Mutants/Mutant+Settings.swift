@@ -52,6 +52,12 @@ extension Mutant {
         return mutant
     }
 
+    static var droppingReplies: Mutant {
+        var mutant = Mutant("records no reply after it has lost its lease", caughtBy: [.replyIsKept])
+        mutant.dropsRepliesWithoutLease = true
+        return mutant
+    }
+
     static var trustingTracked: Mutant {
         var mutant = breaking(
             .trustsTracked, "assigns a tracked record to another task", caughtBy: [.absenceIsProven])

@@ -67,6 +67,11 @@ struct Mutant: Sendable, CustomStringConvertible {
     /// Whether each of its histories has prices and budgets. Those of the others have none.
     var needsBudgets = false
 
+    /// Whether several daemons share the store in each of its histories.
+    var needsMachines = false
+    /// Replies are not recorded after the lease was lost.
+    var dropsRepliesWithoutLease = false
+
     init(_ name: String, caughtBy catchers: Set<Invariant>) {
         self.name = name
         self.catchers = catchers
@@ -85,7 +90,7 @@ struct Mutant: Sendable, CustomStringConvertible {
         (plain.needsPrograms, plain.needsAgent) = (needsPrograms, needsAgent)
         (plain.needsParts, plain.needsFollower) = (needsParts, needsFollower)
         (plain.clockJumps, plain.reconciles) = (clockJumps, reconciles)
-        plain.needsBudgets = needsBudgets
+        (plain.needsBudgets, plain.needsMachines) = (needsBudgets, needsMachines)
         return plain
     }
 
@@ -93,6 +98,13 @@ struct Mutant: Sendable, CustomStringConvertible {
     var notifying: Mutant {
         var mutant = self
         mutant.needsNotifications = true
+        return mutant
+    }
+
+    /// The same in histories of several daemons.
+    var onMachines: Mutant {
+        var mutant = self
+        mutant.needsMachines = true
         return mutant
     }
 

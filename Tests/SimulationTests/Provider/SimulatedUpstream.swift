@@ -9,6 +9,8 @@ struct SimulatedUpstream: UpstreamTransport {
     let world: World
     /// The provider's current base URL.
     let address: @Sendable () -> String?
+    /// The leases, and the token of this daemon, in histories of several daemons.
+    var sharing: (truth: LeaseTruth, token: LeaseToken)?
     /// Whether the sending daemon has been killed.
     let isDead: @Sendable () -> Bool
 
@@ -25,6 +27,10 @@ struct SimulatedUpstream: UpstreamTransport {
             madeFor: request.baseURL ?? request.headers[BrokenTransport.formerAddress])
         // A crash at this point happens before the first byte, or leaves the request in the network.
         await world.scheduler.park("send \(request.path)")
+        if isPaid, !isDead() {
+            try request.permit.check()
+            if let (truth, token) = sharing { truth.noteFirstByte(of: account, by: token, for: sent.sender) }
+        }
         if isDead() {
             if isPaid, world.random.happens(400) {
                 world.truth.noteSent(sent)
@@ -45,6 +51,10 @@ struct SimulatedUpstream: UpstreamTransport {
                     LateReply(task: sender, attempt: Self.attempt, account: account.account, reply: reply))
             }
             throw .cancelled
+        }
+        if isPaid, let (truth, token) = sharing, let sender = sent.sender {
+            truth.noteReply(
+                LateReply(task: sender, attempt: Self.attempt, account: account.account, reply: reply), to: token)
         }
         return reply
     }

@@ -10,6 +10,8 @@ final class StepScheduler: Sendable {
     struct ParkedTask: Sendable {
         let number: Int
         let taskName: String
+        /// The life of its daemon, in histories of several daemons; else 0.
+        let life: Int
         let label: String
         /// The earliest steady time to resume at; nil for any time.
         let notBefore: Int64?
@@ -33,17 +35,20 @@ final class StepScheduler: Sendable {
 
     /// The name of the running task.
     @TaskLocal static var taskName = "nobody"
+    /// The life of its daemon.
+    @TaskLocal static var life = 0
 
     private let state = Mutex(State())
 
     /// Waits until the driver resumes the task. Returns immediately if its daemon is dead.
     func park(_ label: String, notBefore: Int64? = nil, wall: Timestamp? = nil) async {
         guard !Task.isCancelled else { return }
-        let taskName = Self.taskName
+        let (taskName, life) = (Self.taskName, Self.life)
         await withCheckedContinuation { continuation in
             let driver = state.withLock { state in
                 let parkedTask = ParkedTask(
-                    number: state.nextNumber, taskName: taskName, label: label, notBefore: notBefore, wall: wall)
+                    number: state.nextNumber, taskName: taskName, life: life, label: label, notBefore: notBefore,
+                    wall: wall)
                 state.parked[parkedTask.number] = (parkedTask, continuation)
                 state.nextNumber += 1
                 return state.endStep()
@@ -65,6 +70,24 @@ final class StepScheduler: Sendable {
             self.state.withLock { $0.endStep() }?.resume()
         }
         await waitForStep()
+    }
+
+    /// The same for a task of one of several daemons, which can be cancelled when that daemon is killed.
+    func start(
+        _ taskName: String, of life: Int, on thread: HistoryThread, _ body: @escaping @Sendable () async -> Void
+    ) async -> Task<Void, Never> {
+        state.withLock { $0.isRunning = true }
+        let task = Task(executorPreference: thread) {
+            await Self.$life.withValue(life) {
+                await Self.$taskName.withValue(taskName) {
+                    await self.park("begin")
+                    await body()
+                }
+            }
+            self.state.withLock { $0.endStep() }?.resume()
+        }
+        await waitForStep()
+        return task
     }
 
     /// Resumes a task. Returns when it parks again or ends.

@@ -89,9 +89,12 @@ struct DaemonIncarnation: Sendable {
     /// Starts like the daemon: loads the circuit breakers, then declares the attempts of a dead daemon lost.
     init(
         on sqlite: SQLiteDriver, path: String, beside witness: SimulatedWitness, in world: World,
-        number: Int, stopFlag: StopFlag, mutant: Mutant?
+        number: Int, stopFlag: StopFlag, mutant: Mutant?, sharing: (truth: LeaseTruth, seen: SeenLines)? = nil
     ) async throws {
-        let base = try mutant?.wrap(sqlite, path: path) ?? sqlite
+        let holder = LeaseHolder(name: "life \(number)", token: Self.token(of: number, in: world))
+        let truth = sharing?.truth
+        let database: any StoreDriver = truth.map { SharedDriver(sqlite, truth: $0) } ?? sqlite
+        let base = try mutant?.wrap(database, path: path) ?? database
         let stepped = SteppedDriver(
             base: base, world: world, takesUnknownForNo: mutant?.takesUnknownForNo ?? false
         ) { stopFlag.isDead }
@@ -109,18 +112,22 @@ struct DaemonIncarnation: Sendable {
             try await mutant?.forgetsSettings == true
                 ? next : next.stored(in: TaskStore(sqlite), at: world.clock.now()))
         let upstream = SimulatedUpstream(
-            world: world, address: { settings.current.catalog.provider(ProviderWords.provider)?.baseURL }
+            world: world, address: { settings.current.catalog.provider(ProviderWords.provider)?.baseURL },
+            sharing: truth.map { ($0, holder.token) }
         ) { stopFlag.isDead }
+        let store = TaskStore(
+            driver, holder: holder,
+            witness: mutant?.trustsCopies == true
+                ? nil : SimulatedWitness.Writer(witness: witness, world: world) { stopFlag.isDead },
+            files: world.keepsParts
+                ? SimulatedRecordFiles(world: world, fault: mutant?.downloads) { stopFlag.isDead } : nil,
+            longestInRecord: ProviderWords.longestInRecord,
+            tampering: mutant?.tampering
+                ?? (mutant?.dropsRepliesWithoutLease == true ? truth?.droppingReplies(by: holder.token) : nil))
+        // Before the engine, so that nothing is delivered that this does not see.
+        if let seen = sharing?.seen { store.log.subscribe { seen.note($0.event.sequence) } }
         let engine = try await TaskEngine(
-            store: TaskStore(
-                driver,
-                holder: LeaseHolder(
-                    name: "life \(number)", token: LeaseToken(UInt128(world.seed) << 64 | UInt128(number))),
-                witness: mutant?.trustsCopies == true
-                    ? nil : SimulatedWitness.Writer(witness: witness, world: world) { stopFlag.isDead },
-                files: world.keepsParts
-                    ? SimulatedRecordFiles(world: world, fault: mutant?.downloads) { stopFlag.isDead } : nil,
-                longestInRecord: ProviderWords.longestInRecord, tampering: mutant?.tampering),
+            store: store,
             settings: settings.view(\.self), version: settings.version,
             transport: mutant?.wrap(upstream) ?? upstream,
             accounts: { [accounts = world.accounts] _ in
@@ -167,6 +174,13 @@ struct DaemonIncarnation: Sendable {
             + (engine.fetcher.map { [Loop($0, "fetcher") { "fetch \($0.url)" }] } ?? [])
             + (engine.remover.map { [Loop($0, "remover") { _ in "remove" }] } ?? [])
             + (world.notifies ? [Loop(engine.notifier, "notifier") { "notify \($0.sequence)" }] : [])
+            + (engine.renewal.map { [Loop($0, "renewal") { _ in "renew" }] } ?? [])
+            + (engine.follower.map { [Loop($0, "follower") { _ in "follow" }] } ?? [])
+    }
+
+    /// The token of the leases of a life.
+    static func token(of number: Int, in world: World) -> LeaseToken {
+        LeaseToken(UInt128(world.seed) << 64 | UInt128(number))
     }
 
     /// Replaces the definitions, as a reload does.

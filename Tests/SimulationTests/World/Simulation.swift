@@ -25,6 +25,20 @@ struct Simulation: Sendable {
 
     let stage: Stage
     var mutant: Mutant?
+    /// Whether several daemons share the store.
+    var hasMachines = false
+
+    /// Runs the history of several daemons with that seed. Returns its trace, and how it ended.
+    func trace(of seed: UInt64) async throws -> ([String], Result<Report, any Error>) {
+        let thread = HistoryThread()
+        defer { thread.stop() }
+        let driver = try MachinesDriver(seed: seed, stage: stage, mutant: mutant, thread: thread, tail: .max)
+        return await withTaskExecutorPreference(thread) {
+            let outcome: Result<Report, any Error>
+            do { outcome = .success(try await driver.run()) } catch { outcome = .failure(error) }
+            return (driver.world.trace.lastLines, outcome)
+        }
+    }
 
     /// Runs the history of that seed.
     func run(seed: UInt64) async throws(Failure) -> Report {
@@ -33,6 +47,11 @@ struct Simulation: Sendable {
         return try await withTaskExecutorPreference(thread) { () async throws(Failure) in
             var world: World?
             do {
+                if hasMachines || mutant?.needsMachines ?? false {
+                    let driver = try MachinesDriver(seed: seed, stage: stage, mutant: mutant, thread: thread)
+                    world = driver.world
+                    return try await driver.run()
+                }
                 let driver = try SimulationDriver(seed: seed, stage: stage, mutant: mutant)
                 world = driver.world
                 return try await driver.run()

@@ -36,7 +36,7 @@ final class SimulationDriver {
     var clients: Clients
     var daemon: DaemonIncarnation?
     var loops: [LoopState] = []
-    private let inbox = Inbox()
+    private let inbox = Inbox<Message>()
     private var incarnations = 0
     private(set) var steps = 0
     private let faultSteps: Int
@@ -401,12 +401,7 @@ final class SimulationDriver {
         let (inbox, trace) = (inbox, world.trace)
         await world.scheduler.start("callback \(delivery.number)", in: &group) {
             do throws(TaskServiceError) {
-                // As in the route: the token is looked up before the body is read.
-                let isKnown = try await callbacks.isKnown(callbackToken: delivery.token)
-                let answer =
-                    isKnown ? try await callbacks.deliver(CallbackBody(body), to: delivery.token) : .unknownToken
-                // A delivery that must be repeated is stored as well.
-                let wasTaken = answer != .unknownToken
+                let wasTaken = try await delivery.perform(on: callbacks, body: body)
                 trace.note("\(delivery.kind) of \(delivery.record) was \(wasTaken ? "taken" : "refused")")
                 inbox.put(.delivered(delivery, wasTaken: wasTaken))
             } catch {
@@ -426,13 +421,23 @@ final class SimulationDriver {
     }
 }
 
+extension CallbackDriver.Delivery {
+    /// Delivers it; returns whether its token was known.
+    func perform(on callbacks: CallbackReceiver, body: [UInt8]) async throws(TaskServiceError) -> Bool {
+        // As in the route: the token is looked up before the body is read.
+        guard try await callbacks.isKnown(callbackToken: token) else { return false }
+        // A delivery that must be repeated is stored as well.
+        return try await callbacks.deliver(CallbackBody(body), to: token) != .unknownToken
+    }
+}
+
 /// Collects the messages from simulated tasks to the driver.
-private final class Inbox: Sendable {
-    private let messages = Mutex<[SimulationDriver.Message]>([])
+final class Inbox<Message: Sendable>: Sendable {
+    private let messages = Mutex<[Message]>([])
 
-    func put(_ message: SimulationDriver.Message) { messages.withLock { $0.append(message) } }
+    func put(_ message: Message) { messages.withLock { $0.append(message) } }
 
-    func takeAll() -> [SimulationDriver.Message] {
+    func takeAll() -> [Message] {
         messages.withLock { messages in
             defer { messages = [] }
             return messages

@@ -231,6 +231,15 @@ final class World: Sendable {
     /// Whether the token of the next paid request has been replaced.
     var isTokenReplaced: Bool { reloadRandom.happens(state.withLock { $0.reloads * 4 }) }
 
+    /// Ends the faults of the machine and its database, which histories of several daemons do not have.
+    func spareStore() {
+        state.withLock { state in
+            (state.faults.jumps, state.faults.fullDisk, state.faults.forgetting) = (0, 0, 0)
+            (state.faults.crashes, state.faults.copies, state.faults.rivals) = (0, 0, 0)
+            (state.reloads, state.moves) = (0, 0)
+        }
+    }
+
     /// Ends all faults and corrects the clock.
     func endFaults() {
         note("the world heals")

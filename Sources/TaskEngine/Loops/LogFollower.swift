@@ -1,0 +1,35 @@
+package import TaskModel
+package import TaskStore
+
+/// LogFollower delivers what other processes commit to the subscribers of the log, and reads again what they change without
+/// a line in it: circuit breakers, the gateway's tokens, and whether the database is a copy.
+///
+/// It runs only for a store that several processes use.
+package struct LogFollower: Worker {
+    let store: TaskStore
+    let breakers: CircuitBreakers
+    let tokens: LocalTokens
+    let hold: StartHold
+    let wakes: WakeSignals
+
+    /// The longest time after which a change by another process is known here. A hint makes it shorter.
+    static let interval = Duration.seconds(1)
+
+    package var wake: WakeSignal { wakes.following }
+
+    package func claim(into work: inout [TaskID], at now: Timestamp) async throws(TaskStoreError) -> Timestamp {
+        try await store.log.follow()
+        let shared = try await store.sharedState()
+        tokens.take(shared.tokens)
+        if breakers.take(shared.circuits) { wakes.signalAll() }
+        if hold.mode != shared.restored {
+            // A person has accepted the copy, through another process.
+            if shared.restored == nil { try await store.continueAfterRestore(at: now) }
+            hold.set(shared.restored)
+            wakes.signalAll()
+        }
+        return now + Self.interval
+    }
+
+    package func perform(_ work: TaskID) async {}
+}

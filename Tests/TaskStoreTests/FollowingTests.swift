@@ -1,0 +1,94 @@
+import SQLiteDriver
+import Synchronization
+import TaskModel
+import TaskTesting
+import Testing
+
+@testable import TaskStore
+
+/// The log of a store that several processes write to.
+@Suite struct FollowingTests {
+    private final class Seen: Sendable {
+        private let places = Mutex<[Int64]>([])
+        var all: [Int64] { places.withLock { $0 } }
+        func note(_ change: CommittedChange) { places.withLock { $0.append(change.event.sequence) } }
+    }
+
+    private let now = ManualTimeSource.start
+
+    private func with(_ body: (TaskStore, TaskStore) async throws -> Void) async throws {
+        let directory = try TemporaryDirectory()
+        let sqlite = try SQLiteDriver.open(path: directory.file("pollux.sqlite"))
+        let driver = ClockedDriver(sqlite) { ManualTimeSource.start }
+        let stores = (1...2).map { number in
+            TaskStore(driver, holder: LeaseHolder(name: "process \(number)", token: LeaseToken(UInt128(number))))
+        }
+        try await body(stores[0], stores[1])
+        try sqlite.close()
+    }
+
+    @Test func `subscribers get the lines of all processes once and in order`() async throws {
+        try await with { (ours, others) async throws in
+            _ = try await others.insert(.new(.task(1)))
+            let (all, own, foreign) = (Seen(), Seen(), Seen())
+            ours.log.subscribe { all.note($0) }
+            ours.log.subscribeToOurs { own.note($0) }
+            ours.log.subscribeToOthers { foreign.note($0) }
+            try await ours.log.beginFollowing()
+            _ = try await others.insert(.new(.task(2)))
+            #expect(all.all.isEmpty)
+            // The line of others comes first, although nobody has looked for it.
+            _ = try await ours.insert(.new(.task(3)))
+            #expect(all.all == [2, 3])
+            try await others.log(.startNotChecked([], since: now, because: "", at: now))
+            _ = try await others.insert([.new(.task(4)), .new(.task(5))])
+            try await ours.log.follow()
+            try await ours.log.follow()
+            #expect(all.all == [2, 3, 5, 6])
+            try await ours.log(.startNotChecked([], since: now, because: "", at: now))
+            _ = try await ours.insert(.new(.task(6)))
+            #expect(all.all == [2, 3, 5, 6, 8])
+            #expect(own.all == [3, 8])
+            #expect(foreign.all == [2, 5, 6])
+        }
+    }
+
+    @Test func `more lines than a page are all delivered`() async throws {
+        try await with { (ours, others) async throws in
+            let all = Seen()
+            ours.log.subscribe { all.note($0) }
+            try await ours.log.beginFollowing()
+            _ = try await others.insert((1...700).map { .new(.task($0)) })
+            try await ours.log.follow()
+            #expect(all.all == Array(1...700))
+        }
+    }
+
+    @Test func `a line that was read before its commit returned is delivered to nobody twice`() throws {
+        func change(_ place: Int64) -> CommittedChange {
+            let task = TrackedTask.task(Int(place))
+            let entry = TaskLogEntry(at: now, kind: "created", from: nil, to: .queued)
+            return CommittedChange(task: task, event: StoredEvent(sequence: place, task: task.id, entry: entry))
+        }
+        func page(_ places: [Int64], through: Int64) -> LogPage {
+            LogPage(
+                lines: places.map(change), through: through, bounds: LogBounds(removedUpTo: 0, newest: through))
+        }
+        func words(_ deliveries: [LineMerger.Delivery]) -> [String] {
+            deliveries.map { "\($0.change.event.sequence) \($0.author)" }
+        }
+        var merger = LineMerger(after: 4)
+        // Line 6 is ours, and about no task.
+        #expect(words(merger.take(page([5, 7], through: 7))) == ["5 others", "7 others"])
+        #expect(words(merger.take([6, 7, 8], [change(7), change(8)])) == ["7 usAfterAll", "8 us"])
+        #expect(!merger.hasGap)
+        #expect(words(merger.take([10], [change(10)])).isEmpty)
+        #expect(words(merger.take([12, 13], [change(12)])).isEmpty)
+        #expect(merger.hasGap)
+        #expect(words(merger.take(page([9, 10], through: 10))) == ["9 others", "10 us"])
+        #expect(merger.hasGap)
+        #expect(words(merger.take(page([11, 12], through: 12))) == ["11 others", "12 us"])
+        #expect(!merger.hasGap)
+        #expect(merger.position == 13)
+    }
+}
