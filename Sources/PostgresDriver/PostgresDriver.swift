@@ -94,6 +94,8 @@ package struct PostgresDriver: StoreDriver {
         throw .failed("PostgreSQL has its own tools for that; use pg_basebackup or pg_dump")
     }
 
+    package var leaseTerm: Duration? { Lease.term }
+
     package func info() async throws(TaskStoreError) -> StoreInfo {
         do {
             let size = try await readers.perform { connection in

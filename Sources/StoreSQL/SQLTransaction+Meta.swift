@@ -1,3 +1,4 @@
+import FoundationEssentials
 package import TaskModel
 package import TaskStore
 
@@ -17,6 +18,12 @@ extension SQLTransaction {
 
     package func drop(_ name: MetaName) throws {
         try connection.execute("DELETE FROM meta WHERE name = ?", [.text(name.rawValue)])
+    }
+
+    package func now() throws -> Timestamp {
+        // SQLite has no clock of its own.
+        guard let expression = dialect.clock else { return Timestamp(Date()) }
+        return Timestamp(milliseconds: try connection.integer("SELECT \(expression)") ?? 0)
     }
 
     package func serverIdentity() throws -> String? {

@@ -13,26 +13,9 @@ package struct StartupRecovery: Sendable {
     let fates: ExchangeFates
     let starts: StartChecker
     let schedule: ScheduleCorrector
-    let random: EngineRandom
+    let witness: WitnessCheck
     let time: any TimeSource
     let logger: Logger
-
-    /// Determines whether the database is an older copy, before anything is sent. Returns when it was last in use, if
-    /// it is not known to be a copy.
-    private func checkWitness() async throws(TaskStoreError) -> Timestamp? {
-        let mode: RestoredMode
-        switch try await store.checkWitness(newEpoch: random.epoch(), at: time.now()) {
-        case .noCopy(let runningUntil): return runningUntil
-        case .copy(let found): mode = found
-        }
-        hold.set(mode)
-        logger.critical(
-            """
-            \(mode.reason) Tasks that were queued in it may have been sent since \(mode.since.rfc3339), so nothing paid is \
-            sent. `pollux restore` shows what was found; `pollux restore --accept` sends the rest.
-            """)
-        return nil
-    }
 
     /// Ends the leases of the previous daemon and declares the submissions under them lost. The requests may have been
     /// sent, so only the provider's list, a person or a policy decides. All other tasks continue from their rows.
@@ -47,7 +30,7 @@ package struct StartupRecovery: Sendable {
         }
         fates.watch(try await store.deliveredExchanges())
         accounts.former.set(try await store.leaseEnds())
-        let runningUntil = try await checkWitness()
+        let runningUntil = try await witness.check(at: time.now())
         // In a copy, the request may also have been sent again later, by the daemon that continued.
         let reason = TaskFailure(
             code: hold.mode == nil && isAlone ? TaskFailure.daemonStopped : TaskFailure.replyLost,

@@ -212,12 +212,15 @@ package struct TaskEngine: Sendable {
         renewal = databaseClock.map { clock in
             loop(LeaseRenewal(store: store, leases: admission.leases, clock: clock, wakes: wakes, logger: logger))
         }
+        let witness = WitnessCheck(store: store, hold: hold, random: random, wakes: wakes, logger: logger)
         follower = databaseClock.map { _ in
-            loop(LogFollower(store: store, breakers: breakers, tokens: tokens, hold: hold, wakes: wakes))
+            loop(
+                LogFollower(
+                    store: store, breakers: breakers, tokens: tokens, hold: hold, witness: witness, wakes: wakes))
         }
         recovery = StartupRecovery(
             store: store, catalog: catalog, accounts: admission.accounts, hold: hold, fates: fates, starts: starts,
-            schedule: schedule, random: random, time: time, logger: logger)
+            schedule: schedule, witness: witness, time: time, logger: logger)
         self.storage = StorageKeeper(store: store, monitor: storage, time: time, logger: logger)
         deadlines = loop(
             DeadlineEnforcer(

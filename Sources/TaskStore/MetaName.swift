@@ -29,6 +29,8 @@ package enum MetaName: String, Sendable {
     case epoch
     /// The current ``RestoredMode``, if any.
     case restored
+    /// The server that the database was on, and its timeline, when the mode was last decided.
+    case server
     /// Set while the epoch has no witness yet.
     case unwitnessed
     /// When the file was created as a backup.

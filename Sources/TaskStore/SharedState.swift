@@ -5,15 +5,19 @@ package struct SharedState: Sendable {
     package let circuits: [CircuitState]
     package let tokens: [LocalToken]
     package let restored: RestoredMode?
+    /// Whether the server is not the one on which the mode was last decided.
+    package let isOnOtherServer: Bool
 }
 
 extension TaskStore {
     /// Reads it again.
     package func sharedState() async throws(TaskStoreError) -> SharedState {
         try await read("sharedState", .snapshot) { rows in
-            SharedState(
+            let meta = try rows.meta()
+            return SharedState(
                 circuits: try rows.circuits(), tokens: try rows.localTokens(),
-                restored: try rows.meta()[.restored].map { text in try RestoredMode(text: text) })
+                restored: try meta[.restored].map { text in try RestoredMode(text: text) },
+                isOnOtherServer: try rows.isOnOtherServer(meta))
         }
     }
 

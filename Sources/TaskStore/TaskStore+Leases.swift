@@ -160,7 +160,8 @@ extension ChangeSet {
     /// Checks the lease of a claim, and acquires it if it is free. Throws ``TaskStoreError/leaseHeld(by:)`` if another
     /// live process has it, and ``TaskStoreError/restored`` if the database is a copy that no person has accepted.
     func acquire(_ name: LeaseName?, at now: Timestamp) throws {
-        guard try transaction.meta()[.restored] == nil else { throw TaskStoreError.restored }
+        let meta = try transaction.meta()
+        guard try meta[.restored] == nil && !transaction.isOnOtherServer(meta) else { throw TaskStoreError.restored }
         guard let name else { throw TaskStoreError.failed("a submission was started without a lease") }
         let now = try leaseTerm == nil ? now : transaction.now()
         let known = try transaction.leases().first { $0.name == name }

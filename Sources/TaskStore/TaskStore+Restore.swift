@@ -28,7 +28,9 @@ extension TaskStore {
             let latest = try transaction.latestEvent()
             let epoch = meta[.epoch] ?? newEpoch
             var start = Start(mode: nil, epoch: epoch, sequence: latest.sequence)
-            let seen = Self.mark(of: found, meta)
+            let server = try transaction.serverIdentity()
+            // The witnesses of several machines differ.
+            let seen = isShared ? "\(server ?? "") \(meta[.backup] ?? "")" : Self.mark(of: found, meta)
             if let text = meta[.restored] {
                 start.mode = try RestoredMode(text: text)
                 // Another copy, made in this mode, may have been restored since.
@@ -39,7 +41,13 @@ extension TaskStore {
                 try transaction.put(.unwitnessed, "")
             }
             try transaction.beginLogEpoch(newEpoch, isCopy: false)
-            let reason = start.mode?.reason ?? Self.reason(for: found, meta, at: latest.sequence, isShared: isShared)
+            let isOnOtherServer = try transaction.isOnOtherServer(meta)
+            if let server { try transaction.put(.server, server) }
+            let reason =
+                start.mode?.reason
+                ?? (isOnOtherServer && meta[.server] != nil
+                    ? "PostgreSQL goes on as another server or on a new timeline, so its last commits may be missing."
+                    : Self.reason(for: found, meta, at: latest.sequence, isShared: isShared))
             guard hasWitness, let reason else {
                 // An earlier start may not have reached the check.
                 let since = [found?.at, meta[.uncheckedSince].flatMap { Timestamp(rfc3339: $0) }].compactMap(\.self)
@@ -108,7 +116,8 @@ extension TaskStore {
             return meta[.epoch] != nil && !isUnwitnessed
                 ? "The state directory lacks its file witness, as if only the database had been restored." : nil
         }
-        if isUnwitnessed, witness.epoch != meta[.epoch] { return nil }
+        // Another machine may have begun the epoch.
+        if isUnwitnessed || isShared, witness.epoch != meta[.epoch] { return nil }
         if witness.sequence > sequence {
             return "Attempts were started after the database was copied, the last at \(witness.at.rfc3339)."
         }
@@ -188,6 +197,13 @@ extension TaskStore {
     package func secureWitness(at now: Timestamp) async throws(TaskStoreError) {
         guard let witness else { return }
         try await witness.secure(log.latestStart, at: now)
+    }
+}
+
+extension StoreSnapshot {
+    /// Whether the server is not the one on which the mode was last decided. `meta` are the facts about the database.
+    func isOnOtherServer(_ meta: [MetaName: String]) throws -> Bool {
+        try serverIdentity().map { $0 != meta[.server] } ?? false
     }
 }
 

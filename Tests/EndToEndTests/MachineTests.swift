@@ -48,8 +48,11 @@ extension EndToEnd {
                 "POLLUX_TEST_STEADY_SPAN_SECONDS": "1", "POLLUX_SUBMISSION_ON_UNCERTAIN": "resubmit_if_absent",
             ]
             try await withWorld(faults: faults, seed: seed, environment: environment) { world in
+                let shared = world.daemon.environment.filter {
+                    !["HOME", "POLLUX_STATE_DIR", "POLLUX_SOCKET"].contains($0.key)
+                }
                 let others = (1..<count).map { number in
-                    RunningDaemon(directory: world.directory + "/\(number)", environment: world.daemon.environment)
+                    RunningDaemon(directory: world.directory + "/\(number)", environment: shared)
                 }
                 for daemon in others {
                     try FileManager.default.createDirectory(

@@ -85,6 +85,14 @@ package enum SQLDialect: Sendable, Hashable, CaseIterable {
         }
     }
 
+    /// The database's clock in milliseconds, which goes on within a transaction; nil if it has none.
+    var clock: String? {
+        switch self {
+        case .sqlite: nil
+        case .postgres: "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
+        }
+    }
+
     /// The server's identity and timeline; nil if the database has no server. A standby that takes over begins a new timeline
     /// (https://www.postgresql.org/docs/15/continuous-archiving.html#BACKUP-TIMELINES), which is the beginning of the name of
     /// each file of the log; the control file still shows the old one for a while.

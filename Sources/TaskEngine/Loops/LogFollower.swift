@@ -10,6 +10,7 @@ package struct LogFollower: Worker {
     let breakers: CircuitBreakers
     let tokens: LocalTokens
     let hold: StartHold
+    let witness: WitnessCheck
     let wakes: WakeSignals
 
     /// The longest time after which a change by another process is known here. A hint makes it shorter.
@@ -22,7 +23,9 @@ package struct LogFollower: Worker {
         let shared = try await store.sharedState()
         tokens.take(shared.tokens)
         if breakers.take(shared.circuits) { wakes.signalAll() }
-        if hold.mode != shared.restored {
+        if shared.isOnOtherServer {
+            try await witness.check(at: now)
+        } else if hold.mode != shared.restored {
             // A person has accepted the copy, through another process.
             if shared.restored == nil { try await store.continueAfterRestore(at: now) }
             hold.set(shared.restored)
