@@ -2,11 +2,6 @@ import CPostgreSQL
 import StoreSQL
 import TaskStore
 
-/// The error of a COMMIT itself, after all statements before it had succeeded.
-struct CommitError: Error {
-    let cause: PostgresError
-}
-
 /// The last numbers that were given to new rows. The transaction keeps them in memory, because it has locked their row, and
 /// writes them back at its end.
 struct RowNumbers {
@@ -72,19 +67,17 @@ extension PostgresConnection {
     ///
     /// Throws ``TaskStoreError/unknown`` if the commit may be on disk, and another error if it is not.
     func commit() throws {
+        // A connection that was lost is noticed before a COMMIT is sent, if it can be.
+        if !numbers.isKnown { try finish() }
+        try checkInput()
         if numbers.isChanged { try writeNumbers() }
         try enqueue(Self.noTimeout)
         hasWarning = false
         try enqueue("COMMIT", [], .commit)
         do {
             try finish()
-        } catch let error as CommitError {
-            // An error that leaves the session alive undid the transaction. So did the time-out of an idle transaction, which
-            // ends the session before it reads the COMMIT.
-            guard error.cause.effect == .statement || error.cause.isIdleTimeout else { throw TaskStoreError.unknown }
-            throw error.cause
-        } catch let error as PostgresError where error.effect == .connectionLost && error.state == nil {
-            // The COMMIT may have been carried out. If the server itself ended the session before it, there is a SQLSTATE.
+        } catch let error as PostgresError where error.effect == .connectionLost && !error.isIdleTimeout {
+            // The COMMIT may have been carried out. A transaction that was idle for too long was undone before it.
             throw TaskStoreError.unknown
         }
         // The server warns if it did not wait for the standby that the settings want.

@@ -189,7 +189,7 @@ extension PostgresConnection {
                     default:
                         forget(reply)
                         let error = error(in: result)
-                        failure = failure ?? (isCommit(reply) ? CommitError(cause: error) : error)
+                        failure = failure ?? error
                         if error.effect == .connectionLost { throw error }
                     }
                 }
@@ -214,8 +214,6 @@ extension PostgresConnection {
     }
 
     private func forget(_ reply: Reply) { if case .prepared(let statement) = reply { statement.isPrepared = false } }
-
-    private func isCommit(_ reply: Reply) -> Bool { if case .commit = reply { true } else { false } }
 
     private func changes(in result: OpaquePointer) -> Int { Int(String(cString: PQcmdTuples(result))) ?? 0 }
 }
@@ -244,6 +242,14 @@ extension PostgresConnection {
     private func lastResult() throws(PostgresError) -> OpaquePointer {
         guard let result = PQgetResult(connection) else { throw lost() }
         return result
+    }
+
+    /// Throws if the server has ended the connection, as far as this machine knows. Call it only while no reply is due.
+    func checkInput() throws(PostgresError) {
+        var descriptor = pollfd(fd: PQsocket(connection), events: Int16(POLLIN), revents: 0)
+        while poll(&descriptor, 1, 0) > 0 {
+            guard PQconsumeInput(connection) == 1 else { throw lost() }
+        }
     }
 
     private func wait(until deadline: ContinuousClock.Instant, alsoToSend: Bool) throws(PostgresError) {

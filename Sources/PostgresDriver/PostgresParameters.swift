@@ -26,6 +26,8 @@ struct PostgresParameters {
             case .blob(let blob):
                 append(offset: bytes.count, length: blob.count, format: 1)
                 bytes += blob
+                // Empty bytes need an address too: a null pointer is NULL.
+                if blob.isEmpty { bytes.append(0) }
             }
         }
     }
@@ -35,10 +37,8 @@ struct PostgresParameters {
         _ body: (CInt, UnsafePointer<UnsafePointer<CChar>?>?, UnsafePointer<CInt>?, UnsafePointer<CInt>?) -> Result
     ) -> Result {
         bytes.withUnsafeBytes { bytes in
-            // Empty values need an address too: a null pointer is NULL.
-            let start = bytes.baseAddress ?? UnsafeRawPointer(bitPattern: 1)!
             let pointers = offsets.map { offset in
-                offset < 0 ? nil : (start + offset).assumingMemoryBound(to: CChar.self)
+                offset < 0 ? nil : bytes.baseAddress.map { ($0 + offset).assumingMemoryBound(to: CChar.self) }
             }
             return body(CInt(pointers.count), pointers, lengths, formats)
         }

@@ -145,7 +145,7 @@ private struct LinesQuery {
               SELECT 1 FROM \(dialect.elements(named: "wanted")) LEFT JOIN task_label AS label
               ON label.task_key = event.task_key AND label.name = wanted.value ->> 0 AND label.value = wanted.value ->> 1
               WHERE label.task_key IS NULL)
-            """, to: filter.labels.map { [.string($0.key), .string($0.value)] })
+            """, to: filter.labels.map { [dialect.element($0.key), dialect.element($0.value)] })
         statement = """
             SELECT event.sequence, task.id, event.at_ms, event.kind, event.from_state, event.to_state, event.detail,
               \(TaskRow.columns(in: dialect))
@@ -227,7 +227,7 @@ private struct ListQuery {
                   SELECT 1 FROM \(dialect.elements(named: "wanted")) LEFT JOIN task_label AS label
                   ON label.task_key = task.task_key AND label.name = wanted.value ->> 0 AND label.value = wanted.value ->> 1
                   WHERE label.task_key IS NULL)
-                """, [Self.list(labels.dropFirst().map { [.string($0.key), .string($0.value)] })])
+                """, [Self.list(labels.dropFirst().map { [dialect.element($0.key), dialect.element($0.value)] })])
         }
         if let after = filter.createdAfter { restrict("created_at_ms > ?", [ColumnValue(after)]) }
         if let before = filter.createdBefore { restrict("created_at_ms < ?", [ColumnValue(before)]) }

@@ -9,8 +9,8 @@ import VerbatimJSON
 @Suite struct DestinationTests {
     let now = ManualTimeSource.start
 
-    private func with(_ body: (TaskStore, SQLiteDriver) async throws -> Void) async throws {
-        try await PlanCheck.with { driver in try await body(TaskStore(driver), driver) }
+    private func with(_ body: (TaskStore) async throws -> Void) async throws {
+        try await EachDatabase.with { driver in try await body(TaskStore(driver)) }
     }
 
     private func name(_ text: String) throws -> DestinationName { try #require(DestinationName(text)) }
@@ -27,7 +27,7 @@ import VerbatimJSON
     }
 
     @Test func `a destination begins at the end of the log, keeps its place, and goes with its rows`() async throws {
-        try await with { store, _ in
+        try await with { store in
             let task = try await ended(store, 1)
             let (one, two) = (try name("one"), try name("two"))
             let end = try await store.logEnd()
@@ -45,7 +45,7 @@ import VerbatimJSON
     }
 
     @Test func `an event without a task has a row`() async throws {
-        try await with { store, _ in
+        try await with { store in
             let one = try name("one")
             _ = try await store.keepDestinations([one])
             try await store.log(DaemonEvent(at: now, kind: DaemonEvent.reconciled))
@@ -65,7 +65,7 @@ import VerbatimJSON
     }
 
     @Test func `place, rows and condition come back as they were`() async throws {
-        try await with { store, _ in
+        try await with { store in
             let task = try await ended(store, 1)
             let one = try name("one")
             _ = try await store.keepDestinations([one])
@@ -104,7 +104,7 @@ import VerbatimJSON
     }
 
     @Test func `an outcome from before a replay is not recorded`() async throws {
-        try await with { store, _ in
+        try await with { store in
             let task = try await ended(store, 1)
             let one = try name("one")
             let former = try #require(try await store.keepDestinations([one]).first)
@@ -119,7 +119,7 @@ import VerbatimJSON
     }
 
     @Test func `a replay since a time goes back to the events since then and drops their rows`() async throws {
-        try await with { store, _ in
+        try await with { store in
             let first = try await ended(store, 1)
             let one = try name("one")
             let later = TrackedTask.task(2, state: .running, at: now + .seconds(60))
@@ -143,7 +143,7 @@ import VerbatimJSON
     }
 
     @Test func `events that are given up are in the log`() async throws {
-        try await with { store, _ in
+        try await with { store in
             let one = try name("one")
             let row = try #require(try await store.keepDestinations([one]).first)
             let skipped = DeliveryChanges.Skipped(count: 3, places: 4...9)
@@ -161,7 +161,7 @@ import VerbatimJSON
     }
 
     @Test func `details stay until every destination has their events, and dead letters go with them`() async throws {
-        try await with { store, _ in
+        try await with { store in
             let task = try await ended(store, 1)
             let one = try name("one")
             var policy = RetentionPolicy()
@@ -192,7 +192,8 @@ import VerbatimJSON
     }
 
     @Test func `three destinations add no statement to a submission or an outcome`() async throws {
-        try await with { store, driver in
+        try await PlanCheck.with { driver in
+            let store = TaskStore(driver)
             func statements(_ number: Int) async throws -> [String] {
                 let statements = try await Statements(of: driver)
                 _ = try await ended(store, number)

@@ -1,4 +1,3 @@
-import SQLiteDriver
 import Synchronization
 import TaskModel
 import TaskStore
@@ -19,7 +18,7 @@ import VerbatimJSON
     }
 
     private func with(_ body: (TaskStore, Received) async throws -> Void) async throws {
-        try await PlanCheck.with { (driver) async throws in
+        try await EachDatabase.with { (driver) async throws in
             let (store, received) = (TaskStore(driver), Received())
             store.log.subscribe { received.take($0) }
             try await body(store, received)
@@ -71,7 +70,7 @@ import VerbatimJSON
     }
 
     @Test func `a commit of unknown outcome reaches no subscriber, but the log has it`() async throws {
-        try await PlanCheck.with { (driver) async throws in
+        try await EachDatabase.with { (driver) async throws in
             let (faulty, received) = (FaultyDriver(driver), Received())
             let store = TaskStore(faulty)
             store.log.subscribe { received.take($0) }

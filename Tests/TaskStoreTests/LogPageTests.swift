@@ -1,4 +1,3 @@
-import SQLiteDriver
 import TaskModel
 import TaskStore
 import TaskTesting
@@ -11,7 +10,7 @@ import VerbatimJSON
     /// A store with forty tasks of two endpoints, some with labels, half of them cancelled, and a line about the
     /// daemon.
     private func withTasks(_ body: (TaskStore, [TrackedTask]) async throws -> Void) async throws {
-        try await PlanCheck.with { (driver) async throws in
+        try await EachDatabase.with { (driver) async throws in
             let store = TaskStore(driver)
             let tasks = (0..<40).map { number in
                 TrackedTask.task(

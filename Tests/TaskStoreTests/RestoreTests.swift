@@ -24,10 +24,9 @@ import Testing
         }
     }
 
-    private func with(
-        _ witness: MemoryWitness = MemoryWitness(), _ body: (TaskStore, MemoryWitness) async throws -> Void
-    ) async throws {
-        try await PlanCheck.with { driver in
+    private func with(_ body: (TaskStore, MemoryWitness) async throws -> Void) async throws {
+        try await EachDatabase.with { driver in
+            let witness = MemoryWitness()
             try await body(TaskStore(driver, witness: witness), witness)
         }
     }
@@ -145,7 +144,7 @@ import Testing
     }
 
     @Test func `a database of a version without witnesses gets one and is not a copy`() async throws {
-        try await PlanCheck.with { driver in
+        try await EachDatabase.with { driver in
             let store = TaskStore(driver)
             for number in [1, 2] { _ = try await store.insert(.new(.task(number))) }
             _ = try await store.apply(

@@ -1,4 +1,3 @@
-import SQLiteDriver
 import Synchronization
 import TaskModel
 import TaskStore
@@ -12,7 +11,7 @@ import VerbatimJSON
     private let later = ManualTimeSource.start + .seconds(100 * 86_400)
 
     private func with(_ body: (TaskStore) async throws -> Void) async throws {
-        try await PlanCheck.with { driver in try await body(TaskStore(driver)) }
+        try await EachDatabase.with { driver in try await body(TaskStore(driver)) }
     }
 
     private func policy(_ set: (inout RetentionPolicy) -> Void = { $0.ended = .seconds(90 * 86_400) })
@@ -262,7 +261,7 @@ import VerbatimJSON
     }
 
     @Test func `the newest sequence is known after its entry was removed`() async throws {
-        try await PlanCheck.with { (driver: SQLiteDriver) async throws in
+        try await EachDatabase.with { (driver: any StoreDriver) async throws in
             let witness = MemoryWitness()
             let store = TaskStore(driver, witness: witness)
             #expect(try await store.checkWitness(newEpoch: "one", at: now).mode == nil)

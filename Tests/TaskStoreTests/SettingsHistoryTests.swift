@@ -81,7 +81,7 @@ struct SettingsHistoryTests {
     }
 
     @Test func `the store keeps the history`() async throws {
-        try await PlanCheck.with { driver in
+        try await EachDatabase.with { driver in
             let store = TaskStore(driver)
             #expect(try await store.settingsHistory() == SettingsHistory())
             let history = Self.history(("a", "one", 0), ("b", "two", 100))

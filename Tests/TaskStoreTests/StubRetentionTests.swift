@@ -14,7 +14,7 @@ import VerbatimJSON
     private let end = ManualTimeSource.start + Self.day * 200
 
     private func with(_ body: (TaskStore) async throws -> Void) async throws {
-        try await PlanCheck.with { driver in try await body(TaskStore(driver)) }
+        try await EachDatabase.with { driver in try await body(TaskStore(driver)) }
     }
 
     private func policy(_ set: (inout RetentionPolicy) -> Void = { _ in }) -> RetentionPolicy {

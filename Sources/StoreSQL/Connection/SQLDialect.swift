@@ -1,3 +1,5 @@
+import VerbatimJSON
+
 /// What differs between databases in the text of a statement.
 package enum SQLDialect: Sendable, Hashable, CaseIterable {
     case sqlite
@@ -34,6 +36,15 @@ package enum SQLDialect: Sendable, Hashable, CaseIterable {
         switch self {
         case .sqlite: "json_each(?) AS \(name)"
         case .postgres: "jsonb_array_elements(CAST(? AS JSONB)) AS \(name) (value)"
+        }
+    }
+
+    /// A text as the element of such an array. PostgreSQL has no U+0000: it stores U+FFFD instead, and its JSON refuses
+    /// the escape.
+    func element(_ text: String) -> JSONValue {
+        switch self {
+        case .sqlite: .string(text)
+        case .postgres: .string(text.replacing("\0", with: "\u{FFFD}"))
         }
     }
 

@@ -38,7 +38,12 @@ struct PostgresPlanCheck {
         ("artefact.state = 'waiting'", "artefact", "the same, in the order of their expiry"),
         ("artefact.state = 'removing'", "artefact", "files to be removed, which are few and leave the index with that"),
         ("delivered_at_ms IS NOT NULL", "artefact", "files that clients have had, read until there are enough"),
-        ("UPDATE given_up_attempt SET", "given_up_attempt", "once per jump of the clock"),
+        ("UPDATE given_up_attempt SET", "given_up_attempt_lost", "once per jump of the clock"),
+        (
+            "FROM task WHERE state = 'queued' AND next_due_at_ms IS NOT NULL", "task",
+            "once per copy that a start detects: all queued tasks, by a partial index"
+        ),
+        ("SET next_due_at_ms = GREATEST(next_due_at_ms + ", "task", "once per jump of the clock: the same"),
         (
             "attempt.remote_id IS NULL ORDER BY number", "given_up_attempt_lost",
             "the primary key is better, but not for an empty table"

@@ -78,6 +78,18 @@ extension TaskStoreConformanceTests {
         }
     }
 
+    @Test func `labels with characters that no label has find nothing`() async throws {
+        try await with { (store: TaskStore) async throws in
+            _ = try await store.insert(.new(.task(1, labels: ["team": "a", "job": "x"])))
+            var filter = TaskFilter()
+            filter.labels = ["team": "a", "job": "\0"]
+            #expect(try await store.tasks(matching: filter, after: nil, limit: 9).tasks.isEmpty)
+            var lines = EventFilter()
+            lines.labels = ["team": "a", "jo\0b": "x"]
+            #expect(try await store.log.page(matching: lines, after: 0, limit: 9).lines.isEmpty)
+        }
+    }
+
     @Test func `a count is that of the list, and stops at its limit`() async throws {
         try await with { (store: TaskStore) async throws in
             _ = try await store.insert(

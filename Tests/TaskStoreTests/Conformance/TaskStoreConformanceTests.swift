@@ -6,7 +6,7 @@ import TaskTesting
 import Testing
 import VerbatimJSON
 
-/// Tests the behaviour of any store, on each database. Another driver adds one line to `withDriver(_:)`.
+/// Tests the behaviour of any store, on each database. Another driver adds one line to ``EachDatabase``.
 @Suite struct TaskStoreConformanceTests {
     let now = ManualTimeSource.start
 
@@ -15,8 +15,7 @@ import VerbatimJSON
     }
 
     func withDriver(_ body: (any StoreDriver) async throws -> Void) async throws {
-        try await PlanCheck.with { driver in try await body(driver) }
-        try await PostgresDatabase.with { driver in try await body(driver) }
+        try await EachDatabase.with(body)
     }
 
     func endpoint(_ text: String) throws -> EndpointName { try #require(EndpointName(text)) }
