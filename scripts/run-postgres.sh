@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
 # Runs a PostgreSQL from Debian's packages in a new directory, as an ordinary user, and prints the directory of its Unix socket,
-# which is its only listener. The lines "stop" (at once, as in a crash) and "start" of its input are answered with "done". It stops,
-# and removes the directory, when its input ends.
+# which is its only listener. The lines "stop" (at once, as in a crash), "start" and "promote" of its input are answered with "done". It
+# stops, and removes the directory, when its input ends.
 #   scripts/run-postgres.sh                        for tests: nothing survives a crash of the machine
 #   scripts/run-postgres.sh -c fsync=on            with further options of the server
+#   scripts/run-postgres.sh --standby-of DIRECTORY an asynchronous standby of the server that printed that directory
 #   scripts/run-postgres.sh --pooler …             PgBouncer in transaction mode too, in the directory's `pooler`
 set -euo pipefail
 
 # initdb refuses to run as root. The other user may not be allowed to read this file.
 if ((EUID == 0)); then exec runuser -u postgres -- bash -c "$(cat "$0")" "$0" "$@"; fi
 
+primary=
+if [[ ${1:-} == --standby-of ]]; then primary=$2; shift 2; fi
 pooler=0
 if [[ ${1:-} == --pooler ]]; then pooler=1; shift; fi
 programs=${POLLUX_POSTGRES_BIN:-$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1)}
@@ -29,7 +32,12 @@ stop() {
 trap stop EXIT
 trap 'exit 130' INT TERM
 
-"$programs/initdb" -D data -A trust -U pollux --no-sync -E UTF8 --locale=C >initdb.log 2>&1 || { cat initdb.log >&2; exit 1; }
+if [[ -n $primary ]]; then
+  "$programs/pg_basebackup" -D data -h "$primary" -U pollux -R -X stream --checkpoint=fast --no-sync >initdb.log 2>&1 \
+    || { cat initdb.log >&2; exit 1; }
+else
+  "$programs/initdb" -D data -A trust -U pollux --no-sync -E UTF8 --locale=C >initdb.log 2>&1 || { cat initdb.log >&2; exit 1; }
+fi
 options=(-c "listen_addresses=" -c "unix_socket_directories=$place" -c fsync=off "$@")
 start() {
   "$programs/pg_ctl" -D data -w -l server.log -o "${options[*]@Q}" start >start.log 2>&1 \
@@ -62,6 +70,7 @@ while read -r command; do
   case $command in
     stop) "$programs/pg_ctl" -D data -m immediate stop >/dev/null ;;
     start) start ;;
+    promote) "$programs/pg_ctl" -D data -w promote >/dev/null ;;
     *) echo "unknown: $command" >&2; exit 2 ;;
   esac
   echo "done"

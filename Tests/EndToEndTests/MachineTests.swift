@@ -32,6 +32,15 @@ extension EndToEnd {
                 }
             }
 
+            /// The task once it has ended.
+            func ended(_ id: String) async throws -> JSONValue {
+                for _ in 1...30 {
+                    let task = try await persistently("GET", "/v1/tasks/\(id)?wait_seconds=10").json
+                    if task.at("ended_at") != .null { return task }
+                }
+                throw TooLate(description: "Task \(id) did not end")
+            }
+
             var log: String {
                 daemons.map { "--- \($0.directory)\n\($0.log.suffix(4_000))" }.joined(separator: "\n")
             }
@@ -42,7 +51,14 @@ extension EndToEnd {
         ) async throws {
             let server = try PostgresServer()
             defer { server.stop() }
-            let address = try server.newDatabase()
+            try await withFleet(of: count, at: try server.newDatabase(), faults: faults, seed: seed) { fleet, world in
+                try await test(fleet, world, server)
+            }
+        }
+
+        private func withFleet(
+            of count: Int, at address: String, faults: String, seed: UInt64, test: (Fleet, World) async throws -> Void
+        ) async throws {
             let environment = [
                 "POLLUX_STORE": address, "POLLUX_TEST_ABSENT_SPAN_SECONDS": "20",
                 "POLLUX_TEST_STEADY_SPAN_SECONDS": "1", "POLLUX_SUBMISSION_ON_UNCERTAIN": "resubmit_if_absent",
@@ -62,7 +78,7 @@ extension EndToEnd {
                 let fleet = Fleet(daemons: [world.daemon] + others)
                 do {
                     for daemon in fleet.daemons { try await daemon.start() }
-                    try await test(fleet, world, server)
+                    try await test(fleet, world)
                 } catch {
                     Issue.record("\(error)\n\(fleet.log)")
                 }
@@ -105,6 +121,74 @@ extension EndToEnd {
                 #expect(try again.json.at("id") == once.json.at("id"))
                 _ = try await first.ended(try again.json.at("id").string ?? "")
                 #expect(try await world.sandbox.ledger().billed == 2)
+            }
+        }
+
+        @Test func `a standby that lost the last commits takes over, and nothing is paid twice`() async throws {
+            let primary = try PostgresServer()
+            defer { primary.stop() }
+            let name = try primary.newDatabase()
+            let standby = try PostgresServer(["--standby-of", primary.directory])
+            defer { standby.stop() }
+            let both = name.replacing(
+                "host=\(primary.directory)", with: "host=\(primary.directory),\(standby.directory)")
+            #expect(both != name)
+            try await withFleet(of: 2, at: both, faults: "none", seed: 1) { fleet, world in
+                let (first, second) = (fleet.daemons[0], fleet.daemons[1])
+                func inStandby(_ statement: String) throws -> [String] {
+                    try standby.run(statement, in: standby.address(of: "test1"))
+                }
+                #expect(try await first.ask("POST", "/v1/endpoints/flux/images/pause").status == 200)
+                let queued = try await first.submit("flux/images", ["prompt": "known [seconds=60]"])
+                let known = queued.at("id").string ?? ""
+                try await until("the standby has the task") { try inStandby("SELECT id FROM task") == [known] }
+                _ = try inStandby("ALTER SYSTEM SET primary_conninfo TO ''")
+                _ = try inStandby("SELECT pg_reload_conf()")
+                try await until("the standby receives nothing") {
+                    try inStandby("SELECT 1 FROM pg_stat_wal_receiver").isEmpty
+                }
+                // Both are paid for, and no commit of that reaches the standby.
+                #expect(try await second.ask("POST", "/v1/endpoints/flux/images/resume").status == 200)
+                let lost = try await second.submit("flux/images", ["prompt": "lost [seconds=60]"])
+                for id in [known, lost.at("id").string ?? ""] {
+                    try await until("\(id) is accepted") {
+                        try await first.task(id).at("remote_id") != .null
+                    }
+                }
+                #expect(try await world.sandbox.ledger().billed == 2)
+                try primary.tell(.stop)
+                try standby.tell(.promote)
+                for daemon in fleet.daemons {
+                    try await until("\(daemon.directory) has noticed") {
+                        try await daemon.ask("GET", "/v1/restore").json.at("restored") == true
+                    }
+                }
+                _ = try await fleet.persistently("POST", "/v1/endpoints/flux/images/resume")
+                // It is queued in the standby, and found in the provider's list.
+                #expect(try await fleet.ended(known).at("state").string == "succeeded")
+                let new =
+                    try await fleet.persistently(
+                        "POST", "/v1/tasks",
+                        json: first.submission("flux/images", ["prompt": "new"], with: ["idempotency_key": "new"])
+                    ).json.at("id").string ?? ""
+                let unowned = try await second.ask("GET", "/v1/restore").json.at("unowned").array ?? []
+                #expect(unowned.count == 1, "\(unowned)")
+                #expect(try await world.sandbox.ledger().billed == 2)
+                let accepted = try await second.ask("POST", "/v1/restore", json: ["accept": true])
+                #expect(accepted.status == 200, "\(accepted.text)")
+                #expect(try await fleet.ended(new).at("state").string == "succeeded")
+                let ledger = try await world.sandbox.ledger()
+                #expect(ledger.billed == 3 && ledger.mostPerRequest == 1)
+            }
+        }
+
+        /// Returns once the condition holds. Errors count as not yet.
+        private func until(_ what: String, _ condition: () async throws -> Bool) async throws {
+            let deadline = Date(timeIntervalSinceNow: 60)
+            while true {
+                if let isMet = try? await condition(), isMet { return }
+                guard Date() < deadline else { throw TooLate(description: "not within a minute: \(what)") }
+                try await Task.sleep(for: .milliseconds(50))
             }
         }
 

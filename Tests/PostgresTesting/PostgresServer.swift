@@ -90,13 +90,13 @@ package final class PostgresServer: Sendable {
         return (0..<PQntuples(result)).map { String(cString: PQgetvalue(result, $0, 0)) }
     }
 
-    /// Stops the server as a crash does, or starts it again.
+    /// Stops the server as a crash does, starts it again, or makes a standby the primary server.
     package func tell(_ command: Command) throws {
         try input.fileHandleForWriting.write(contentsOf: Array("\(command)\n".utf8))
         guard try Self.line(of: output) == "done" else { throw StartError() }
     }
 
-    package enum Command { case stop, start }
+    package enum Command { case stop, start, promote }
 
     private static func line(of output: Pipe) throws -> String {
         var line: [UInt8] = []
