@@ -25,7 +25,8 @@ cd "$place"
 PATH=$PATH:/usr/sbin
 pooler_process=
 stop() {
-  [[ -z $pooler_process ]] || kill "$pooler_process" 2>/dev/null || true
+  # It has no state, and SIGTERM does not always end it.
+  [[ -z $pooler_process ]] || kill -KILL "$pooler_process" 2>/dev/null || true
   "$programs/pg_ctl" -D "$place/data" -m immediate stop >/dev/null 2>&1 || true
   rm -rf "$place"
 }
@@ -62,6 +63,7 @@ ignore_startup_parameters = extra_float_digits
 TEXT
   pgbouncer pooler.ini >pooler.log 2>&1 &
   pooler_process=$!
+  disown
 fi
 
 echo "$place"

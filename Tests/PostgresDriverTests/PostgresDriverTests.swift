@@ -45,10 +45,12 @@ struct PostgresDriverTests {
     }
 
     /// Returns once so many sessions of the database wait for a lock.
-    private func waiters(_ count: Int) throws {
-        while try sql("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
-            .count < count
-        {}
+    private func waiters(_ count: Int) async throws {
+        let waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        while try sql(waiting).count < count {
+            try Task.checkCancellation()
+            await Task.yield()
+        }
     }
 
     // MARK: Group commit
@@ -67,7 +69,7 @@ struct PostgresDriverTests {
                     }
                 }
             }
-            try waiters(1)
+            try await waiters(1)
             // The first write has its group; the others come meanwhile.
             try await Task.sleep(for: .milliseconds(200))
             lock.rollBack()
@@ -100,7 +102,7 @@ struct PostgresDriverTests {
                     }
                 }
             }
-            try waiters(1)
+            try await waiters(1)
             try await Task.sleep(for: .milliseconds(200))
             lock.rollBack()
             try await group.waitForAll()
@@ -259,7 +261,7 @@ struct PostgresDriverTests {
             } committed: { _ in
             }
         }
-        try waiters(1)
+        try await waiters(1)
         _ = try sql("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
         await #expect(throws: TaskStoreError.unknown) { try await write.value }
         #expect(runs.withLock { $0 } == 1)
