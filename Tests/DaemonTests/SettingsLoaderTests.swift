@@ -157,7 +157,7 @@ import Testing
         #expect(message.contains("retention.stubs") && message.contains(name), "\(message)")
     }
 
-    @Test(arguments: ["mysql://me:secret@db.example/pollux", "postgres://me:secret@db.example:port/pollux"])
+    @Test(arguments: ["mysql://me:secret@db.example/pollux", "postgres://me:secret@[::1/pollux"])
     func `a store that is not PostgreSQL is refused without showing its password`(address: String) {
         for message in [message(file: "store: \(address)\n"), message(file: "", ["POLLUX_STORE": address])] {
             #expect(message.contains("must be an address of PostgreSQL"), "\(message)")
