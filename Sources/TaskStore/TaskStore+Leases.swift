@@ -157,17 +157,21 @@ extension StoreTransaction {
 }
 
 extension ChangeSet {
-    /// Checks the lease of a claim, and acquires it if it is free. Throws ``TaskStoreError/leaseHeld(by:)`` if another
-    /// live process has it, and ``TaskStoreError/restored`` if the database is a copy that no person has accepted.
+    /// Checks the lease of a claim. Throws ``TaskStoreError/leaseHeld(by:)`` if we do not have it, and
+    /// ``TaskStoreError/restored`` if the database is a copy that no person has accepted.
+    ///
+    /// A process that has the store to itself acquires a free one here. In a shared store only ``TaskStore/acquire(_:at:)``
+    /// does: its caller has to know of each time in which the process had no lease.
     func acquire(_ name: LeaseName?, at now: Timestamp) throws {
         let meta = try transaction.meta()
         guard try meta[.restored] == nil && !transaction.isOnOtherServer(meta) else { throw TaskStoreError.restored }
         guard let name else { throw TaskStoreError.failed("a submission was started without a lease") }
-        let now = try leaseTerm == nil ? now : transaction.now()
-        let known = try transaction.leases().first { $0.name == name }
-        // The renewal of a lease that we have is not a claim's business.
-        if let known, known.token == holder.token, known.isLive(at: now) { return }
-        if let held = try transaction.acquire([name], for: holder, term: leaseTerm, at: now).held.first {
+        guard leaseTerm == nil else {
+            let known = try transaction.leases().first { $0.name == name }
+            if let known, known.token == holder.token, known.isLive(at: try transaction.now()) { return }
+            throw TaskStoreError.leaseHeld(by: known?.holder ?? "no process at this moment")
+        }
+        if let held = try transaction.acquire([name], for: holder, term: nil, at: now).held.first {
             throw TaskStoreError.leaseHeld(by: held.holder)
         }
     }

@@ -8,9 +8,16 @@ import Testing
 
     /// All, or those whose names contain the text in `POLLUX_SIMULATION_MUTANT`.
     static var chosen: [Mutant] {
-        guard let name = ProcessInfo.processInfo.environment["POLLUX_SIMULATION_MUTANT"] else { return Mutant.all }
+        ProcessInfo.processInfo.environment["POLLUX_SIMULATION_MUTANT"] == nil ? Mutant.all : allNamed
+    }
+
+    private static var allNamed: [Mutant] {
+        guard let name = ProcessInfo.processInfo.environment["POLLUX_SIMULATION_MUTANT"] else { return [] }
         return Mutant.all.filter { $0.name.contains(name) }
     }
+
+    /// The first one whose name contains that text; nil without it.
+    static var named: Mutant? { allNamed.first }
 
     /// Seeds of histories that caught mutants which few histories catch. They are tried first, to save time.
     private static let caughtBefore: [String: UInt64] = [

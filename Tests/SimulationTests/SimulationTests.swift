@@ -64,7 +64,8 @@ import Testing
 
     private func runMachines(_ request: Request) async throws {
         if let seed = request.seed {
-            let (lines, outcome) = try await Simulation(stage: try Stage(), hasMachines: true).trace(of: seed)
+            let simulation = Simulation(stage: try Stage(), mutant: MutantTests.named, hasMachines: true)
+            let (lines, outcome) = try await simulation.trace(of: seed)
             print(lines.joined(separator: "\n"))
             print(outcome)
             if case .failure = outcome { Issue.record("seed \(seed) does not hold") }

@@ -51,7 +51,7 @@ import Testing
         }
     }
 
-    @Test func `a claim needs a lease that has not expired, or a free one`() async throws {
+    @Test func `a claim needs a lease of its process that has not expired`() async throws {
         try await with { shared in
             let tasks = (1...3).map { TrackedTask.task($0) }
             for task in tasks { _ = try await shared.first.insert(.new(task)) }
@@ -59,11 +59,20 @@ import Testing
                 _ = try await store.apply(
                     .submissionStarted(), to: task.id, under: .testing, at: shared.wrong, nextDueAt: nil)
             }
+            // It does not acquire one itself.
+            await #expect(throws: TaskStoreError.leaseHeld(by: "no process at this moment")) {
+                try await start(tasks[0], by: shared.first)
+            }
+            #expect(try await shared.holds(shared.first))
             try await start(tasks[0], by: shared.first)
             await #expect(throws: TaskStoreError.leaseHeld(by: "process 1")) {
                 try await start(tasks[1], by: shared.second)
             }
             shared.clock.advance(by: Lease.term)
+            await #expect(throws: TaskStoreError.leaseHeld(by: "process 1")) {
+                try await start(tasks[1], by: shared.first)
+            }
+            #expect(try await shared.holds(shared.second))
             try await start(tasks[1], by: shared.second)
             // The first one must not go on, though it never heard of the second.
             await #expect(throws: TaskStoreError.leaseHeld(by: "process 2")) {

@@ -4,14 +4,17 @@ package import TaskStore
 /// A database that several processes use, with a clock.
 package struct ClockedDriver: DriverWrapper {
     package let base: any StoreDriver
+    package let leaseTerm: Duration?
     private let clock: @Sendable () -> Timestamp
 
-    package init(_ base: any StoreDriver, clock: @escaping @Sendable () -> Timestamp) {
+    /// Without a term, its leases are those of a store that one process has to itself.
+    package init(
+        _ base: any StoreDriver, leaseTerm: Duration? = Lease.term, clock: @escaping @Sendable () -> Timestamp
+    ) {
         self.base = base
+        self.leaseTerm = leaseTerm
         self.clock = clock
     }
-
-    package var leaseTerm: Duration? { Lease.term }
 
     package func rows(for call: StoreCall, _ rows: any StoreTransaction) -> any StoreTransaction {
         ClockedTransaction(base: rows, clock: clock)

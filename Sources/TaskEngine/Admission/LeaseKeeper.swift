@@ -29,6 +29,8 @@ final class LeaseKeeper: Sendable {
         var renewedAt: Duration?
         /// Counts the terms of all leases.
         var terms = 0
+        /// The leases that are being acquired or renewed. Of two answers about one lease nobody would know which is later.
+        var asked: Set<LeaseName> = []
     }
 
     private let state = Mutex(State())
@@ -37,6 +39,8 @@ final class LeaseKeeper: Sendable {
     /// See ``EngineLimits/leasesCountFromReply``.
     private let countsFromReply: Bool
 
+    /// How long to wait for an answer to another caller.
+    private static let whileAsked = Duration.milliseconds(200)
     /// How long to wait before trying to acquire a lease again that does not expire, or that could not be renewed.
     private static let retryAfter = Duration.seconds(5)
 
@@ -72,7 +76,10 @@ final class LeaseKeeper: Sendable {
 
     /// What keeps this process from starting work under the lease; nil if nothing is known to.
     private func wait(for name: LeaseName, at now: Timestamp) -> Wait? {
-        guard let known = knowledge(of: name) else { return nil }
+        guard let known = knowledge(of: name) else {
+            let isAsked = state.withLock { $0.asked.contains(name) }
+            return isAsked ? Wait(holder: nil, until: now + Self.whileAsked) : nil
+        }
         let elapsed = time.elapsed()
         switch known {
         case .ours(let until, _):
@@ -122,7 +129,14 @@ final class LeaseKeeper: Sendable {
     }
 
     /// Acquires or renews these leases in one write. Returns whether one of them was another process's before.
-    private func ask(for names: Set<LeaseName>, at now: Timestamp) async throws(TaskStoreError) -> Bool {
+    private func ask(for wanted: Set<LeaseName>, at now: Timestamp) async throws(TaskStoreError) -> Bool {
+        let names = state.withLock { state in
+            let names = isShared ? wanted.subtracting(state.asked) : wanted
+            state.asked.formUnion(names)
+            return names
+        }
+        defer { state.withLock { $0.asked.subtract(names) } }
+        guard !names.isEmpty else { return false }
         let before = time.elapsed()
         let answer = try await store.acquire(names.sorted { $0.text < $1.text }, at: now)
         let after = time.elapsed()

@@ -37,6 +37,9 @@ final class MachinesDriver {
     /// How often a daemon is killed, and stands still, in thousandths per step.
     private let kills: Int
     private let stops: Int
+    /// Whether the only fault is that the daemon which polls dies or stands still, once.
+    private let isCalm: Bool
+    private var hasStruck = false
     private var faultsEndedAt: Int64?
     /// Whether work may have moved from one daemon to another.
     private var hasMoved = false
@@ -65,8 +68,10 @@ final class MachinesDriver {
         machines = (1...random.integer(in: 2...3)).map { Machine(number: $0) }
         for index in machines.indices { machines[index].startsAt = Int64(random.integer(in: 0...3_000)) }
         faultSteps = random.integer(in: 100...500)
-        kills = random.pick([0, 5, 15]) ?? 0
-        stops = random.pick([0, 8, 25]) ?? 0
+        isCalm = random.happens(250)
+        if isCalm { world.calm() }
+        kills = isCalm ? 0 : random.pick([0, 5, 15]) ?? 0
+        stops = isCalm ? 0 : random.pick([0, 8, 25]) ?? 0
     }
 
     /// Runs until all tasks have ended.
@@ -124,7 +129,7 @@ final class MachinesDriver {
     /// Checks that running tasks are polled although their daemon died or stands still, if another one runs.
     private func checkTakeOver(at time: Int64) throws {
         // A failed poll opens a circuit breaker, which has times of its own.
-        guard world.faults.polls == 0, faultsEndedAt == nil else { return }
+        guard world.faults.polls == 0, faultsEndedAt == nil || isCalm else { return }
         guard let since = machines.compactMap(\.hasRunSince).min(), time - since > Self.longestGap else { return }
         for row in audit.tasks where row.state == "running" {
             guard let due = row.nextDueAt.map({ world.clock.steady(at: Timestamp(milliseconds: $0)) }),
@@ -267,8 +272,37 @@ final class MachinesDriver {
         world.touch()
     }
 
+    /// Kills the daemon that polls, or lets it stand still.
+    private func strike() async {
+        let account = LeaseName(ProviderAccount(provider: ProviderWords.provider))
+        let holder = machines.indices.first { index in
+            machines[index].serves
+                && truth.isHeld(account, by: DaemonIncarnation.token(of: machines[index].life, in: world))
+        }
+        guard let holder else { return }
+        hasStruck = true
+        if world.random.happens(500) {
+            world.trace.note("kill -9 of machine \(machines[holder].number), which polls")
+            await kill(holder)
+            machines[holder].startsAt = world.clock.steady + 120_000
+        } else {
+            stop(holder, for: 60_000)
+        }
+    }
+
+    private func stop(_ index: Int, for span: Int) {
+        world.trace.note("machine \(machines[index].number) stands still for \(span) ms")
+        machines[index].goesOnAt = world.clock.steady + Int64(span)
+        machines[index].hasRunSince = nil
+        hasMoved = true
+        world.touch()
+    }
+
     private func injectFaults() async {
         let random = world.random
+        if isCalm, !hasStruck, audit.tasks.contains(where: { $0.state == "running" }), random.happens(100) {
+            await strike()
+        }
         if random.happens(kills), let index = random.pick(machines.indices.filter { machines[$0].isUp }) {
             world.trace.note("kill -9 of machine \(machines[index].number)")
             await kill(index)
@@ -284,14 +318,7 @@ final class MachinesDriver {
         }
         let victim =
             random.happens(stops) ? random.pick(running) : random.happens(stops * 4) ? random.pick(delicate) : nil
-        if let index = victim {
-            let span = random.pick([5_000, 20_000, 60_000]) ?? 0
-            world.trace.note("machine \(machines[index].number) stands still for \(span) ms")
-            machines[index].goesOnAt = world.clock.steady + Int64(span)
-            machines[index].hasRunSince = nil
-            hasMoved = true
-            world.touch()
-        }
+        if let index = victim { stop(index, for: random.pick([5_000, 20_000, 60_000]) ?? 0) }
         if random.happens(120), let action = randomAction() { await act(action) }
         if random.happens(60), let late = world.truth.takeLate() { await act(.bringReply(late)) }
     }
@@ -443,7 +470,9 @@ final class MachinesDriver {
         world.endFaults()
         faultsEndedAt = world.clock.steady
         quietSince = world.clock.steady
-        for index in machines.indices where machines[index].isStopped { machines[index].goesOnAt = world.clock.steady }
+        if !isCalm {
+            for machine in machines where machine.isStopped { machine.goesOnAt = world.clock.steady }
+        }
         toResume = clients.paused.union(world.truth.hasStopped ? ProviderWords.endpoints.prefix(1) : []).sorted()
     }
 

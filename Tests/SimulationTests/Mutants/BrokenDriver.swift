@@ -77,6 +77,8 @@ struct BrokenDriver: DriverWrapper {
         case sweepsUnsettled
         /// Ignores attempts without a record when it removes tasks without details.
         case sweepsOwners
+        /// Takes the leases of others for its own when it claims work.
+        case presumesLeases
         /// Takes leases of others for expired.
         case takesOverEarly
         /// Takes leases of others to last a minute longer.
@@ -376,6 +378,13 @@ private struct BrokenTransaction: TransactionWrapper {
         case (.ignoresLeases, .apply), (.ignoresLeases, .write("settle")),
             (.presumesAllDead, .write("endLostSubmissions")):
             return []
+        case (.presumesLeases, .apply), (.presumesLeases, .write("settle")):
+            guard let ours = postponed.token.withLock({ $0 }) else { return try base.leases() }
+            return try base.leases().map { lease in
+                Lease(
+                    name: lease.name, holder: lease.holder, token: ours,
+                    expiresAt: lease.expiresAt.map { $0 + .seconds(3_600) })
+            }
         case (.takesOverEarly, .write("acquire")): return try base.leases().map { $0.lasting(.seconds(-15)) }
         case (.overratesLeases, .write("acquire")):
             let ours = postponed.token.withLock { $0 }

@@ -6,7 +6,7 @@ extension Mutant {
     /// All mutants. Every invariant has at least one.
     static let all: [Mutant] = [
         breaking(
-            .ignoresLeases, "claims work without a look at the lease of another daemon", caughtBy: [.leaseRunsOut]
+            .presumesLeases, "claims work without a look at the lease of another daemon", caughtBy: [.leaseDecides]
         ).onMachines,
         breaking(
             .takesOverEarly, "takes over a lease before it has expired", caughtBy: [.leaseRunsOut]

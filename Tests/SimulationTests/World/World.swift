@@ -240,6 +240,14 @@ final class World: Sendable {
         }
     }
 
+    /// Ends the faults of the provider, so that nothing but a dead daemon can delay a poll.
+    func calm() {
+        state.withLock { state in
+            (state.faults.paid, state.faults.polls, state.faults.hidden) = (0, 0, 0)
+            state.unknownCommits = 0
+        }
+    }
+
     /// Ends all faults and corrects the clock.
     func endFaults() {
         note("the world heals")
