@@ -93,7 +93,12 @@ extension Daemon {
             return DoctorDocument(findings + [Finding(.files, .unchecked, what)])
         }
         findings += FileExamination(settings: settings, isRunning: false).findings
-        findings.append(await database(in: settings.stateDirectory))
+        if settings.store == nil {
+            findings.append(await database(in: settings.stateDirectory))
+        } else {
+            let what = "The store is PostgreSQL. The daemon connects to it at its start, and says what is wrong there."
+            findings.append(Finding(.database, .unchecked, what))
+        }
         let rest = "Only the running daemon can check this: it has the tokens, and it listens."
         findings += ([.account, .clock] as [Finding.Check]).map { Finding($0, .unchecked, rest) }
         findings += settings.destinations.map { Finding(.destination, $0.name.text, .unchecked, rest) }

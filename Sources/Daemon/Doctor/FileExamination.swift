@@ -82,7 +82,9 @@ struct FileExamination {
                     "The file cannot be read any more, so the next start or reload fails. Put it back with its token, and run chmod 600 on it."
                 ))
         }
-        for path in [settings.callbacks.keyFile, settings.gateway.keyFile].compactMap(\.self) {
+        for path in [settings.callbacks.keyFile, settings.gateway.keyFile, settings.dashboard.keyFile].compactMap(
+            \.self)
+        {
             findings += openFile(path, "holds the private key of a certificate")
         }
         return findings

@@ -2,6 +2,7 @@ import SQLiteDriver
 import TaskEngine
 import TaskModel
 import TaskStore
+import TaskTesting
 import VerbatimJSON
 
 /// Runs one history of two or three daemons on one store: kills them, lets them stand still as with SIGSTOP, and checks all
@@ -132,7 +133,7 @@ final class MachinesDriver {
         guard world.faults.polls == 0, faultsEndedAt == nil || isCalm else { return }
         guard let since = machines.compactMap(\.hasRunSince).min(), time - since > Self.longestGap else { return }
         for row in audit.tasks where row.state == "running" {
-            guard let due = row.nextDueAt.map({ world.clock.steady(at: Timestamp(milliseconds: $0)) }),
+            guard let due = row.nextDueAt.map({ $0 - ManualTimeSource.start.milliseconds }),
                 time - max(due, since) > Self.longestGap + Self.batchWait
             else { continue }
             throw Violation(

@@ -32,7 +32,8 @@ struct SimulatedUpstream: UpstreamTransport {
             if let (truth, token) = sharing { truth.noteFirstByte(of: account, by: token, for: sent.sender) }
         }
         if isDead() {
-            if isPaid, world.random.happens(400) {
+            // The first byte of a request that is on its way left while that was allowed.
+            if isPaid, (try? request.permit.check()) != nil, world.random.happens(400) {
                 world.truth.noteSent(sent)
                 world.truth.delay(sent, by: .milliseconds(world.random.integer(in: 0...30_000)))
             }
