@@ -64,7 +64,7 @@ extension SQLTransaction {
                 connection,
                 """
                 SELECT task.id, \(GivenUpRow.columns) FROM task JOIN given_up_attempt AS attempt USING (task_key)
-                WHERE task.id = ? AND attempt.remote_id IS NULL ORDER BY number
+                WHERE task.id = ? AND \(dialect.unindexed("attempt.remote_id", isText: true)) IS NULL ORDER BY number
                 """, [.text(task.text)])
         case .numbered(let number, let task):
             try GivenUpRow.fetchAll(

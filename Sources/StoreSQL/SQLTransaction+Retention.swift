@@ -105,7 +105,10 @@ extension SQLTransaction {
                     ])
                 // Other attempts own a remote id and stay.
                 try connection.execute(
-                    "DELETE FROM given_up_attempt WHERE task_key = ? AND remote_id IS NULL", [.integer(key)])
+                    """
+                    DELETE FROM given_up_attempt
+                    WHERE task_key = ? AND \(dialect.unindexed("remote_id", isText: true)) IS NULL
+                    """, [.integer(key)])
             }
             if parts.contains(.response) { try remove(.integer(key), from: ["task_result", "gateway_reply"]) }
             if parts.contains(.events) { try remove(.integer(key), from: ["event"]) }

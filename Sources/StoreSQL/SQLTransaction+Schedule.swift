@@ -4,11 +4,10 @@ package import TaskStore
 /// Changes due times.
 extension SQLTransaction {
     package func setDue(_ ids: [TaskID], at time: Timestamp) throws {
-        for id in ids {
-            try connection.execute(
-                "UPDATE task SET next_due_at_ms = ? WHERE id = ? AND next_due_at_ms IS NOT NULL",
-                [ColumnValue(time), .text(id.text)])
-        }
+        let statement: SQLStatement = """
+            UPDATE task SET next_due_at_ms = ? WHERE id = ? AND \(dialect.unindexed("next_due_at_ms")) IS NOT NULL
+            """
+        for id in ids { try connection.execute(statement, [ColumnValue(time), .text(id.text)]) }
     }
 
     package func bringForward(in state: TaskState, dueAfter latest: Timestamp, to now: Timestamp) throws -> Int {

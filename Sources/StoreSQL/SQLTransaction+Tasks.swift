@@ -86,10 +86,10 @@ extension SQLTransaction {
         let state = row.task.state
         let statement = SQLStatement.keyed(
             .updateTask(columns: changed.reduce(0) { $0 | 1 << UInt64($1) }, from: state)
-        ) { _ in
+        ) { dialect in
             """
             UPDATE task SET \(changed.map { TaskRow.mutableColumns[$0] + " = ?" }.joined(separator: ", "))
-            WHERE task_key = ? AND state = \(state.literal)
+            WHERE task_key = ? AND \(dialect.unindexed("state", isText: true)) = \(state.literal)
             """
         }
         try connection.execute(statement, changed.map { after[$0] } + [.integer(row.key)], changing: 1)

@@ -13,11 +13,14 @@ package enum SQLDialect: Sendable, Hashable, CaseIterable {
         }
     }
 
-    /// A column that no index is used for. In SQLite the sign does that (https://sqlite.org/optoverview.html).
-    func unindexed(_ column: String) -> String {
+    /// A column that no index is used for, by SQLite's sign (https://sqlite.org/optoverview.html) or as an expression.
+    ///
+    /// PostgreSQL takes a partial index to be short if it was empty at the last ANALYZE. Without this it reads all of that
+    /// index, instead of finding one row by its key and then looking at the column.
+    func unindexed(_ column: String, isText: Bool = false) -> String {
         switch self {
         case .sqlite: "+\(column)"
-        case .postgres: column
+        case .postgres: isText ? "(\(column) || '')" : "(\(column) + 0)"
         }
     }
 

@@ -4,6 +4,6 @@ import TaskStore
 enum EachDatabase {
     static func with(_ body: (any StoreDriver) async throws -> Void) async throws {
         try await PlanCheck.with { driver in try await body(driver) }
-        try await PostgresDatabase.with { driver in try await body(driver) }
+        try await PostgresDatabase.with { driver, _ in try await body(driver) }
     }
 }

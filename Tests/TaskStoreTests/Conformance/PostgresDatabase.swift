@@ -13,15 +13,16 @@ enum PostgresDatabase {
         return name
     }
 
-    /// Runs the body on a new store, which is removed afterwards. Does nothing if PostgreSQL is not installed.
-    static func with(_ body: (PostgresDriver) async throws -> Void) async throws {
+    /// Runs the body on a new store, which is removed afterwards, with its address. Does nothing if PostgreSQL is not
+    /// installed.
+    static func with(_ body: (PostgresDriver, _ address: String) async throws -> Void) async throws {
         guard PostgresServer.isInstalled else { return }
         let server = try PostgresServer.shared
         let address = try server.newDatabase(from: template.get())
         let plans = try PostgresPlanCheck(of: address, on: server)
         let driver = try PostgresDriver.open(PostgresAddress(address))
         do {
-            try await body(driver)
+            try await body(driver, address)
         } catch {
             await driver.close()
             throw error
