@@ -9,7 +9,14 @@ enum PostgresDatabase {
         let server = try PostgresServer.shared
         try server.run("CREATE DATABASE \(name)")
         // It connects only to migrate.
-        _ = try PostgresDriver.open(PostgresAddress(server.address(of: name)))
+        let address = server.address(of: name)
+        _ = try PostgresDriver.open(PostgresAddress(address))
+        // A start stores on which server the database is; claims look at it.
+        try server.run(
+            """
+            INSERT INTO meta (name, value) SELECT 'server', (SELECT CAST(system_identifier AS TEXT) FROM pg_control_system())
+              || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)
+            """, in: address)
         return name
     }
 
