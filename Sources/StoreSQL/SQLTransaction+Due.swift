@@ -127,7 +127,7 @@ extension SQLTransaction {
                     """
                     SELECT MIN(deadline_ms) FROM task
                     WHERE deadline_ms IS NOT NULL AND next_due_at_ms IS NOT NULL
-                      AND \(dialect.unindexed("state", isText: true)) IN ('queued', 'running')
+                      AND \(dialect.unindexedInSQLite("state")) IN ('queued', 'running')
                     """)
             case .givenUpReading(let service):
                 try connection.integer(
@@ -146,7 +146,7 @@ extension SQLTransaction {
     package func overdue(at now: Timestamp, limit: Int) throws -> [TrackedTask] {
         try tasks(
             """
-            deadline_ms <= ? AND next_due_at_ms IS NOT NULL AND \(dialect.unindexed("state", isText: true)) IN ('queued', 'running')
+            deadline_ms <= ? AND next_due_at_ms IS NOT NULL AND \(dialect.unindexedInSQLite("state")) IN ('queued', 'running')
             ORDER BY deadline_ms LIMIT ?
             """, [ColumnValue(now), ColumnValue(limit)])
     }

@@ -86,7 +86,10 @@ final class StorageMonitor: Sendable {
     /// Returns claims with an unknown outcome to the queue: nothing was sent for them.
     func settleUnknownClaims(at now: Timestamp) async throws(TaskStoreError) {
         for (id, attempt) in unknownClaims.sorted(by: { $0.key < $1.key }) {
-            if let task = try await store.task(id), task.state == .submitting, task.attempts == attempt {
+            // An attempt with this number may be another process's, which has sent it.
+            if let task = try await store.task(id), task.state == .submitting, task.attempts == attempt,
+                store.hasStarted(task)
+            {
                 let failure = TaskFailure(
                     code: "not_sent",
                     message: "Nothing was sent: the disk failed while the attempt was being stored.")

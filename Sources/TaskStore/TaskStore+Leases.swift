@@ -53,6 +53,9 @@ extension TaskStore {
         try await read("leaseEnds") { try $0.leaseEnds() }
     }
 
+    /// Whether this process has started the latest attempt of the task.
+    package func hasStarted(_ task: TrackedTask) -> Bool { task.attempt?.lease == holder.token }
+
     /// Whether another process holds a lease that has not expired.
     package func hasOtherLeases(at now: Timestamp) async throws(TaskStoreError) -> Bool {
         let (holder, term) = (holder, leaseTerm)
@@ -78,8 +81,9 @@ extension TaskStore {
     ) async throws(TaskStoreError) -> [TaskChange] {
         try await commit(.write("endLostSubmissions")) { [tampering, leaseTerm] changes in
             let transaction = changes.transaction
-            let isLost = try transaction.isLost(
-                at: leaseTerm == nil ? now : transaction.now(), besides: changes.holder)
+            // This process may have stood still since `now`, and the other one may have sent meanwhile.
+            let now = try leaseTerm == nil ? now : max(now, transaction.now())
+            let isLost = try transaction.isLost(at: now, besides: changes.holder)
             let lost = try transaction.open(in: .submitting).map(\.task).filter(isLost)
             let events = lost.map { PreparedEvent(event($0)) }
             try changes.load(lost.map(\.id))

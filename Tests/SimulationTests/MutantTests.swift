@@ -27,6 +27,7 @@ import Testing
         "accepts one reading as proof": 257,
         "assigns a tracked record to another task": 356,
         "assigns another program's larger request": 31,
+        "counts the term of a lease from the reply": 233,
         "declares the attempts of a living daemon lost": 168,
         "expires a task by a clock that has just changed": 157,
         "finds nothing in a list": 22,

@@ -24,6 +24,9 @@ package enum SQLDialect: Sendable, Hashable, CaseIterable {
         }
     }
 
+    /// The same where PostgreSQL finds the right index by itself.
+    func unindexedInSQLite(_ column: String) -> String { self == .sqlite ? "+\(column)" : column }
+
     /// A condition that the column has one of the texts of a JSON array, which is one value of the statement. The
     /// statement does not depend on their number, so that few statements are compiled.
     func isListed(_ column: String) -> String {

@@ -48,6 +48,8 @@ final class MachinesDriver {
     private var quietSince: Int64 = 0
     /// Since when all that is left is files to be fetched.
     private var fetchingSince: Int64?
+    /// Since when tasks are running, by id.
+    private var runningSince: [String: Int64] = [:]
     private static let longestFetch: Int64 = 7_200_000
 
     init(seed: UInt64, stage: Stage, mutant: Mutant? = nil, thread: HistoryThread, tail: Int = 120) throws {
@@ -131,10 +133,14 @@ final class MachinesDriver {
     private func checkTakeOver(at time: Int64) throws {
         // A failed poll opens a circuit breaker, which has times of its own.
         guard world.faults.polls == 0, faultsEndedAt == nil || isCalm else { return }
+        // A late reply makes a task running whose due time is as old as that reply.
+        let running = Set(audit.tasks.filter { $0.state == "running" }.map(\.id))
+        runningSince = runningSince.filter { running.contains($0.key) }
+        for id in running where runningSince[id] == nil { runningSince[id] = time }
         guard let since = machines.compactMap(\.hasRunSince).min(), time - since > Self.longestGap else { return }
         for row in audit.tasks where row.state == "running" {
             guard let due = row.nextDueAt.map({ $0 - ManualTimeSource.start.milliseconds }),
-                time - max(due, since) > Self.longestGap + Self.batchWait
+                time - max(due, since, runningSince[row.id] ?? time) > Self.longestGap + Self.batchWait
             else { continue }
             throw Violation(
                 .workGoesOn, "\(row.id) was due at \(due) ms and is not polled before \(time) ms, and a daemon runs")
