@@ -194,7 +194,7 @@ extension EndToEnd {
 
         @Test func `kills, stops and restarts of the database lose, duplicate and change nothing`() async throws {
             let variables = ProcessInfo.processInfo.environment
-            let minutes = variables["POLLUX_MACHINES_MINUTES"].flatMap { Double($0) } ?? 0.7
+            let minutes = variables["POLLUX_MACHINES_MINUTES"].flatMap { Double($0) } ?? 0.5
             let seed = variables["POLLUX_CRASH_SEED"].flatMap { UInt64($0) } ?? .random(in: 0...99_999)
             print("Three machines: \(minutes) minutes, seed \(seed)")
             try await withFleet(of: 3, faults: StormTests.faults, seed: seed) { fleet, world, server in

@@ -16,6 +16,15 @@ package struct ClockedDriver: DriverWrapper {
         self.clock = clock
     }
 
+    /// Reports commits where the base does, so in their order.
+    package func write<Value: Sendable>(
+        for call: StoreCall, _ body: @escaping @Sendable (any StoreTransaction) throws -> Value,
+        committed: @escaping @Sendable (Value) -> Void
+    ) async throws(TaskStoreError) -> Value {
+        try await base.write(
+            for: call, { [self] transaction in try body(rows(for: call, transaction)) }, committed: committed)
+    }
+
     package func rows(for call: StoreCall, _ rows: any StoreTransaction) -> any StoreTransaction {
         ClockedTransaction(base: rows, clock: clock)
     }
