@@ -82,7 +82,7 @@ extension TaskStore {
         try await commit(.write("endLostSubmissions")) { [tampering, leaseTerm] changes in
             let transaction = changes.transaction
             // This process may have stood still since `now`, and the other one may have sent meanwhile.
-            let now = try leaseTerm == nil ? now : max(now, transaction.now())
+            let now = try leaseTerm == nil ? now : transaction.now()
             let isLost = try transaction.isLost(at: now, besides: changes.holder)
             let lost = try transaction.open(in: .submitting).map(\.task).filter(isLost)
             let events = lost.map { PreparedEvent(event($0)) }
