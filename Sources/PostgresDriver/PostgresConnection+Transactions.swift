@@ -37,8 +37,8 @@ extension PostgresConnection {
     /// (https://www.postgresql.org/docs/15/transaction-iso.html#XACT-READ-COMMITTED).
     private static let lock: SQLStatement = "SELECT last_task, last_event FROM log_counter FOR UPDATE"
 
-    /// Bounds for this transaction only, so that they also hold behind a pooler: a statement, the wait for the lock, and the time
-    /// in which a stopped process keeps the others waiting. A commit is on disk when it returns, whatever the server's default.
+    /// Time limits of this transaction: of a statement, of the wait for the lock, and of a process that stands still. They are
+    /// set in each transaction, so they also hold behind a pooler. A commit returns once it is on disk.
     private static let limits: SQLStatement = """
         SELECT set_config('statement_timeout', '30s', TRUE), set_config('lock_timeout', '10s', TRUE),
           set_config('idle_in_transaction_session_timeout', '2s', TRUE),

@@ -194,7 +194,7 @@ extension PostgresConnection {
                     }
                 }
             }
-            // The end of the pipeline has one reply and no end of its own.
+            // The last reply of the pipeline is not followed by an empty one, as the others are.
             PQclear(try nextResult())
         } catch {
             throw failure ?? error
@@ -285,7 +285,9 @@ extension PostgresConnection {
 
     private func oneLine(_ message: UnsafePointer<CChar>?) -> String {
         let text = message.map { String(cString: $0) } ?? "no reason is known"
-        return address.redacted(text.split(whereSeparator: \.isNewline).joined(separator: " "))
+        // Lines that begin with a tab are libpq's hints, which are questions.
+        let lines = text.split(whereSeparator: \.isNewline).filter { !$0.hasPrefix("\t") }
+        return address.redacted(lines.joined(separator: "; "))
     }
 
     /// Fields of an error, by their codes (https://www.postgresql.org/docs/15/protocol-error-fields.html). Swift does not import

@@ -45,7 +45,7 @@ extension TaskStoreError {
 
     private static func translating(_ error: PostgresError) -> TaskStoreError {
         guard error.effect == .statement else {
-            return .failed("the connection to PostgreSQL was lost: \(error.message)")
+            return .failed("there is no connection to PostgreSQL: \(error.message)")
         }
         switch error.state {
         case "53100": return .full
@@ -55,7 +55,7 @@ extension TaskStoreError {
         case PostgresStatement.wrongCount:
             return .failed("another program changed a row although the writers' lock was held")
         case "XX001", "XX002": return .damaged(error.message)
-        // The session is another one than that which prepared the statement.
+        // Another session prepared the statement.
         case "26000", "42P05":
             return .failed("\(error.message); a pooler between needs `postgres.prepare: false` (docs/postgres.md)")
         case "57014": return .failed("a statement took too long and was cancelled (\(error.message))")

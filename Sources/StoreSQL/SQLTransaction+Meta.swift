@@ -21,7 +21,7 @@ extension SQLTransaction {
     }
 
     package func now() throws -> Timestamp {
-        // SQLite has no clock of its own.
+        // SQLite has no clock, so this machine's is read.
         guard let expression = dialect.clock else { return Timestamp(Date()) }
         return Timestamp(milliseconds: try connection.integer("SELECT \(expression)") ?? 0)
     }

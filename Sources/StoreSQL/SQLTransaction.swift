@@ -2,7 +2,7 @@ package import TaskStore
 
 /// The row primitives on one connection, during one transaction or read.
 ///
-/// A statement whose result nobody needs is executed, and one for several keys takes them as lists, so that a remote
+/// A statement without a result is executed, and one for several keys takes them as lists, so that a remote
 /// database needs few round trips.
 package struct SQLTransaction: StoreTransaction {
     let connection: any SQLConnection

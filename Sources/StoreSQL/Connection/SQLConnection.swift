@@ -6,7 +6,7 @@ package protocol SQLConnection {
     /// The database's own parts of statements.
     var dialect: SQLDialect { get }
 
-    /// Runs a statement whose result nobody needs.
+    /// Runs a statement without waiting for its result.
     ///
     /// A remote database may receive it later, together with the statements after it and in their order. The next call
     /// that returns something then throws its error, or the commit does. `expected` is the number of rows that the
@@ -45,7 +45,7 @@ package enum SQLSequence: Sendable, Hashable, CaseIterable {
 }
 
 extension SQLConnection {
-    /// Runs a statement whose result nobody needs.
+    /// Runs a statement without waiting for its result.
     package func execute(_ statement: SQLStatement, _ values: [ColumnValue] = []) throws {
         try execute(statement, values, changing: nil)
     }

@@ -29,7 +29,8 @@ final class LeaseKeeper: Sendable {
         var renewedAt: Duration?
         /// Counts the terms of all leases.
         var terms = 0
-        /// The leases that are being acquired or renewed. Of two answers about one lease nobody would know which is later.
+        /// The leases that are being acquired or renewed. Each is asked for once at a time, because two answers about it could
+        /// arrive in the wrong order.
         var asked: Set<LeaseName> = []
     }
 
