@@ -19,9 +19,6 @@ import Testing
     /// The first one whose name contains that text; nil without it.
     static var named: Mutant? { allNamed.first }
 
-    /// Mutants that histories caught before and do not now, for a reason that is not known. At most fifty are tried.
-    private static let missed: Set<String> = ["ignores late records"]
-
     /// Seeds of histories that caught mutants which few histories catch. They are tried first, to save time.
     private static let caughtBefore: [String: UInt64] = [
         "accepts a callback as outcome": 281,
@@ -62,9 +59,7 @@ import Testing
         let stage = try Stage()
         let simulation = Simulation(stage: stage, mutant: mutant)
         let plain = Simulation(stage: stage, mutant: mutant.harmless)
-        let isKnown = Self.missed.contains(mutant.name)
-        let last = isKnown ? 50 : Self.mostHistories
-        for seed in [Self.caughtBefore[mutant.name]].compactMap(\.self) + Array(1...last) {
+        for seed in [Self.caughtBefore[mutant.name]].compactMap(\.self) + Array(1...Self.mostHistories) {
             do throws(Simulation.Failure) {
                 _ = try await simulation.run(seed: seed)
             } catch {
@@ -84,11 +79,7 @@ import Testing
                 return
             }
         }
-        withKnownIssue("no history catches it since the histories of several daemons", isIntermittent: true) {
-            Issue.record("no history caught a daemon that \(mutant) in \(last) histories")
-        } when: {
-            isKnown
-        }
+        Issue.record("no history caught a daemon that \(mutant) in \(Self.mostHistories) histories")
     }
 
     @Test func `every invariant has a mutant that it catches`() {

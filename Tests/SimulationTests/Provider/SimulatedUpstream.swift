@@ -83,8 +83,7 @@ struct SimulatedUpstream: UpstreamTransport {
             world.truth.noteSent(request)
             return error("rate_limited", 429, retryAfter: nil)
         }
-        let isFoul = world.random.happens(world.faults.paid)
-        let fate = isFoul ? world.random.integer(in: 0...13) : -1
+        let fate = world.paidFault() ?? -1
         if fate == 0 {
             world.note("nothing was sent")
             throw .notSent("connection refused")
@@ -119,7 +118,7 @@ struct SimulatedUpstream: UpstreamTransport {
             return error("bad_request", 400, retryAfter: nil)
         }
         let record = world.truth.accept(
-            request, isHidden: world.random.happens(world.faults.hidden),
+            request, isHidden: world.isHidden(lostReply: fate >= 0),
             isLate: world.random.happens(world.faults.late))
         switch fate {
         case 8:

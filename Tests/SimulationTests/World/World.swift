@@ -74,6 +74,8 @@ final class World: Sendable {
         var isDiskFull = false
         /// The probability of a commit with an unknown outcome, in thousandths.
         var unknownCommits = 0
+        /// Whether paid requests fail only after their acceptance.
+        var losesOnlyReplies = false
         /// The probability per step of a reload, and per paid request of a replaced token, in thousandths.
         var reloads = 0
         /// The probability that a start has the provider at another base URL, in thousandths.
@@ -196,12 +198,27 @@ final class World: Sendable {
     /// Moves the provider at half of all starts until the faults end.
     func moveOften() { state.withLock { $0.moves = 500 } }
 
-    /// Loses most replies and lists their records late until the faults end.
+    /// Loses half of the replies after acceptance, and lists the records of these late, until the faults end. All other
+    /// records are listed at once, so that there are controls.
     func listLate() {
         state.withLock { state in
             state.faults.jumps = 0
-            (state.faults.paid, state.faults.hidden, state.faults.late) = (400, 700, 900)
+            (state.faults.paid, state.faults.hidden, state.faults.late) = (500, 1_000, 900)
+            state.losesOnlyReplies = true
         }
+    }
+
+    /// What goes wrong with a paid request, as a number of ``SimulatedUpstream``; nil if nothing does.
+    func paidFault() -> Int? {
+        let (faults, losesOnlyReplies) = state.withLock { ($0.faults, $0.losesOnlyReplies) }
+        guard random.happens(faults.paid) else { return nil }
+        return losesOnlyReplies ? random.integer(in: 8...11) : random.integer(in: 0...13)
+    }
+
+    /// Whether the record of a request is not listed at once.
+    func isHidden(lostReply: Bool) -> Bool {
+        let (faults, losesOnlyReplies) = state.withLock { ($0.faults, $0.losesOnlyReplies) }
+        return random.happens(losesOnlyReplies && !lostReply ? 0 : faults.hidden)
     }
 
     /// Sets the clock at times until the faults end.
