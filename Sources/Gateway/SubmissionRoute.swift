@@ -48,6 +48,7 @@ struct SubmissionRoute {
                 task: admission.task, headers: headers)
         case .task(let known), .uncertain(let known): stored = known
         }
+        guard admission.mayAnswer else { throw .interrupted }
         do throws(TaskServiceError) {
             var reply = try await answer(about: stored, of: endpoint, call, isInline: isInline)
             reply.status = Self.safe(reply.status)

@@ -8,7 +8,7 @@ extension SQLTransaction {
         try Exchange.fetchAll(
             connection,
             """
-            SELECT exchange_key, id, fate, since_ms,
+            SELECT exchange_key, id, mark, fate, since_ms,
               state = 'failed'
                 AND (COALESCE(failure_code, '') = ?2 OR COALESCE(outcome_source, '') = 'submission' AND remote_id IS NULL)
             FROM gateway_exchange JOIN task USING (task_key) WHERE content_key = ?1
@@ -54,6 +54,12 @@ extension SQLTransaction {
     package func endOpenExchanges(at now: Timestamp) throws {
         try connection.execute(
             "UPDATE gateway_exchange SET fate = 'undelivered', since_ms = ? WHERE fate = 'open'", [ColumnValue(now)])
+    }
+
+    package func endOpenExchanges(of token: LeaseToken, at now: Timestamp) throws {
+        try connection.execute(
+            "UPDATE gateway_exchange SET fate = 'undelivered', since_ms = ? WHERE fate = 'open' AND (mark >> 32) = ?",
+            [ColumnValue(now), .integer(Int64(Int32(bitPattern: token.exchangeHalf)))])
     }
 
     package func drop(_ exchange: Exchange) throws {
@@ -128,10 +134,12 @@ extension Exchange: ColumnDecodable {
     package init(_ next: inout ColumnReader) throws {
         let number: Int64 = next()
         let task = next.taskID()
+        let mark: Int64 = next()
         guard let task, let fate = Fate(rawValue: next()) else {
             throw TaskStoreError.damaged("an exchange of the gateway cannot be read")
         }
-        self.init(number: number, task: task, fate: fate, since: Timestamp(milliseconds: next()), isOver: next())
+        self.init(
+            number: number, task: task, mark: mark, fate: fate, since: Timestamp(milliseconds: next()), isOver: next())
     }
 }
 

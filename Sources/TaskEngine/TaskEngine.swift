@@ -210,13 +210,16 @@ package struct TaskEngine: Sendable {
                 logger: logger)
         }
         renewal = databaseClock.map { clock in
-            loop(LeaseRenewal(store: store, leases: admission.leases, clock: clock, wakes: wakes, logger: logger))
+            loop(
+                LeaseRenewal(
+                    store: store, leases: admission.leases, fates: fates, clock: clock, wakes: wakes, logger: logger))
         }
         let witness = WitnessCheck(store: store, hold: hold, random: random, wakes: wakes, logger: logger)
         follower = databaseClock.map { _ in
             loop(
                 LogFollower(
-                    store: store, breakers: breakers, tokens: tokens, hold: hold, witness: witness, wakes: wakes))
+                    store: store, breakers: breakers, tokens: tokens, fates: fates, hold: hold, witness: witness,
+                    wakes: wakes))
         }
         recovery = StartupRecovery(
             store: store, catalog: catalog, accounts: admission.accounts, hold: hold, fates: fates, starts: starts,

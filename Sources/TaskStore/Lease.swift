@@ -24,6 +24,15 @@ package struct LeaseName: Sendable, Hashable {
     /// The lease of a destination of notifications.
     package init(_ destination: DestinationName) { text = "@destination/\(destination)" }
 
+    /// The lease that a process of a shared store renews as long as it runs.
+    package init(processOf token: LeaseToken) {
+        text = Self.processes + token.bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+
+    private static let processes = "@process/"
+    /// Whether it belongs to one process, so that no other one takes it over.
+    var isOfProcess: Bool { text.hasPrefix(Self.processes) }
+
     /// Ends tasks at their deadlines, and moves due times after a change of the clock.
     package static let deadlines = LeaseName(stored: "@deadlines")
     /// Removes old tasks and details.
@@ -86,7 +95,7 @@ package struct AcquiredLeases: Sendable, Hashable {
 
 /// A process that holds leases.
 package struct LeaseHolder: Sendable, Hashable {
-    /// The process id, for messages.
+    /// The process and its machine, for messages.
     package let name: String
     package let token: LeaseToken
 
@@ -95,7 +104,13 @@ package struct LeaseHolder: Sendable, Hashable {
         self.token = token
     }
 
+    private static var hostName: String {
+        var bytes = [CChar](repeating: 0, count: 256)
+        guard gethostname(&bytes, bytes.count - 1) == 0 else { return "a machine without a name" }
+        return String(decoding: bytes.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
     /// This process, from its start to its end.
     package static let thisProcess = LeaseHolder(
-        name: "process \(getpid())", token: LeaseToken(UInt128.random(in: UInt128.min...UInt128.max)))
+        name: "process \(getpid()) on \(hostName)", token: LeaseToken(UInt128.random(in: UInt128.min...UInt128.max)))
 }

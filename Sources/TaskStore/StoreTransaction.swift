@@ -244,6 +244,8 @@ package protocol StoreTransaction: StoreSnapshot {
     func settle(_ fates: [ExchangeFate]) throws
     /// Gives every open exchange the fate of an undelivered one.
     func endOpenExchanges(at now: Timestamp) throws
+    /// Declares undelivered what is open at the process with that token.
+    func endOpenExchanges(of token: LeaseToken, at now: Timestamp) throws
     /// Drops an exchange.
     func drop(_ exchange: Exchange) throws
     /// Drops exchanges whose fate was known by these times.

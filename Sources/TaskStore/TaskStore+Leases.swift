@@ -41,10 +41,10 @@ extension TaskStore {
         at now: Timestamp, in verb: String, where isEnded: @escaping @Sendable (Lease) -> Bool
     ) async throws(TaskStoreError) {
         try await write(verb) { transaction in
-            let ended = try transaction.leases().filter(isEnded).map(\.name)
+            let ended = try transaction.leases().filter(isEnded)
             guard !ended.isEmpty else { return }
-            try transaction.drop(ended)
-            try transaction.noteLeaseEnds(of: ended, at: now)
+            try transaction.end(ended, at: now)
+            try transaction.noteLeaseEnds(of: ended.map(\.name), at: now)
         }
     }
 
@@ -138,6 +138,7 @@ extension StoreTransaction {
         let heldNames = Set(held.map(\.name))
         // One that never expires needs no renewal.
         let free = names.filter { !heldNames.contains($0) && (term != nil || leases[$0]?.token != holder.token) }
+        try endDeadProcesses(among: leases.values, at: now)
         if !free.isEmpty {
             try put(free.map { Lease(name: $0, holder: holder, expiresAt: term.map { now + $0 }) })
             let expired = known.filter { $0.token != holder.token && !$0.isLive(at: now) }.map(\.name)
@@ -149,8 +150,24 @@ extension StoreTransaction {
             }, renewed: Set(known.filter { $0.token == holder.token && $0.isLive(at: now) }.map(\.name)))
     }
 
+    /// Ends the leases of processes that have not renewed them, and what these processes have left.
+    func endDeadProcesses(at now: Timestamp) throws { try endDeadProcesses(among: leases(), at: now) }
+
+    private func endDeadProcesses(among leases: some Sequence<Lease>, at now: Timestamp) throws {
+        try end(leases.filter { $0.name.isOfProcess && !$0.isLive(at: now) }, at: now)
+    }
+
+    /// Removes leases. What is open at the gateway of a process that ends its own was not delivered.
+    fileprivate func end(_ leases: [Lease], at now: Timestamp) throws {
+        guard !leases.isEmpty else { return }
+        for lease in leases where lease.name.isOfProcess { try endOpenExchanges(of: lease.token, at: now) }
+        try drop(leases.map(\.name))
+    }
+
     /// Stores when these leases ended.
     fileprivate func noteLeaseEnds(of names: [LeaseName], at now: Timestamp) throws {
+        let names = names.filter { !$0.isOfProcess }
+        guard !names.isEmpty else { return }
         var ends = try leaseEnds()
         for name in names { ends[name] = max(now, ends[name] ?? now) }
         let members = ends.sorted { $0.key.text < $1.key.text }.map { name, end in
@@ -161,6 +178,15 @@ extension StoreTransaction {
 }
 
 extension ChangeSet {
+    /// Makes sure that other processes know that this one runs, in a shared store. Without it they would take its open
+    /// exchanges for undelivered.
+    func keepProcessLease() throws {
+        guard let leaseTerm else { return }
+        let (name, now) = (LeaseName(processOf: holder.token), try transaction.now())
+        guard try !transaction.leases().contains(where: { $0.name == name && $0.isLive(at: now) }) else { return }
+        try transaction.put([Lease(name: name, holder: holder, expiresAt: now + leaseTerm)])
+    }
+
     /// Checks the lease of a claim. Throws ``TaskStoreError/leaseHeld(by:)`` if we do not have it, and
     /// ``TaskStoreError/restored`` if the database is a copy that no person has accepted.
     ///

@@ -10,7 +10,7 @@ package struct TaskStore: Sendable {
     package let log: EventLog
     let driver: any StoreDriver
     /// The holder of the leases for claims.
-    let holder: LeaseHolder
+    package let holder: LeaseHolder
     /// Detects a database that is an older copy; nil if nothing paid is sent.
     let witness: WitnessKeeper?
     /// Keeps long values of records; nil if they stay in the database.

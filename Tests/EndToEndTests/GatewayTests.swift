@@ -8,7 +8,7 @@ extension EndToEnd {
         private static let listening = ["POLLUX_GATEWAY_LISTEN": "127.0.0.1:0"]
 
         /// The port that the daemon's latest process logged.
-        private func port(of daemon: RunningDaemon) async throws -> Int {
+        static func port(of daemon: RunningDaemon) async throws -> Int {
             let words = "The gateway accepts requests at http://127.0.0.1:"
             try await daemon.process.logged(words)
             let text = daemon.process.errorText
@@ -21,7 +21,7 @@ extension EndToEnd {
                 .trimmingCharacters(in: .whitespacesAndNewlines)
         }
 
-        private static func request(_ path: String, _ body: String, token: String) -> String {
+        static func request(_ path: String, _ body: String, token: String) -> String {
             """
             POST \(path) HTTP/1.1\r
             Host: 127.0.0.1\r
@@ -34,7 +34,7 @@ extension EndToEnd {
         }
 
         private func ask(_ text: String, of daemon: RunningDaemon) async throws -> Reply {
-            let port = try await port(of: daemon)
+            let port = try await Self.port(of: daemon)
             return try await onThread {
                 let connection = try Connection(port: port)
                 try connection.write(text)
@@ -50,7 +50,7 @@ extension EndToEnd {
                 let token = try await token(world)
                 let text = Self.request(
                     "/xhuoapi/v1/midjourney/imagine", #"{"prompt":"a heron [seconds=120]"}"#, token: token)
-                let port = try await port(of: world.daemon)
+                let port = try await Self.port(of: world.daemon)
                 let first = try await onThread {
                     let connection = try Connection(port: port)
                     try connection.write(text)

@@ -47,22 +47,27 @@ extension EndToEnd {
         }
 
         private func withFleet(
-            of count: Int, faults: String, seed: UInt64, test: (Fleet, World, PostgresServer) async throws -> Void
+            of count: Int, faults: String, seed: UInt64, environment: [String: String] = [:],
+            test: (Fleet, World, PostgresServer) async throws -> Void
         ) async throws {
             let server = try PostgresServer()
             defer { server.stop() }
-            try await withFleet(of: count, at: try server.newDatabase(), faults: faults, seed: seed) { fleet, world in
+            try await withFleet(
+                of: count, at: try server.newDatabase(), faults: faults, seed: seed, environment: environment
+            ) { fleet, world in
                 try await test(fleet, world, server)
             }
         }
 
         private func withFleet(
-            of count: Int, at address: String, faults: String, seed: UInt64, test: (Fleet, World) async throws -> Void
+            of count: Int, at address: String, faults: String, seed: UInt64, environment: [String: String] = [:],
+            test: (Fleet, World) async throws -> Void
         ) async throws {
-            let environment = [
+            var environment = environment
+            environment.merge([
                 "POLLUX_STORE": address, "POLLUX_TEST_ABSENT_SPAN_SECONDS": "20",
                 "POLLUX_TEST_STEADY_SPAN_SECONDS": "1", "POLLUX_SUBMISSION_ON_UNCERTAIN": "resubmit_if_absent",
-            ]
+            ]) { own, _ in own }
             try await withWorld(faults: faults, seed: seed, environment: environment) { world in
                 let shared = world.daemon.environment.filter {
                     !["HOME", "POLLUX_STATE_DIR", "POLLUX_SOCKET"].contains($0.key)
@@ -121,6 +126,63 @@ extension EndToEnd {
                 #expect(try again.json.at("id") == once.json.at("id"))
                 _ = try await first.ended(try again.json.at("id").string ?? "")
                 #expect(try await world.sandbox.ledger().billed == 2)
+            }
+        }
+
+        @Test func `a program whose machine died repeats its request at another one, and pays once`() async throws {
+            try await withFleet(
+                of: 2, faults: "none", seed: 1, environment: ["POLLUX_GATEWAY_LISTEN": "127.0.0.1:0"]
+            ) { fleet, world, _ in
+                let (first, second) = (fleet.daemons[0], fleet.daemons[1])
+                let token = try await world.pollux(["gateway", "token", "add", "notebook"]).output
+                    .trimmingCharacters(in: .whitespacesAndNewlines)
+                let text = GatewayTests.request(
+                    "/xhuoapi/v1/midjourney/imagine", #"{"prompt":"a heron [seconds=60]"}"#, token: token)
+                let ports = [try await GatewayTests.port(of: first), try await GatewayTests.port(of: second)]
+                // The other machine learns of a new token within a second.
+                try await until("the other machine knows the token") {
+                    try await onThread {
+                        let connection = try Connection(port: ports[1])
+                        try connection.write(
+                            GatewayTests.request("/xhuoapi/suno/tasks", #"{"id":"none"}"#, token: token))
+                        return try connection.reply().status != 401
+                    }
+                }
+                let open = try await onThread {
+                    let connection = try Connection(port: ports[0])
+                    try connection.write(text)
+                    return connection
+                }
+                try await until("the request is accepted") { try await world.sandbox.ledger().billed == 1 }
+                try await first.kill9()
+                #expect(throws: Connection.Closed.self) { _ = try open.reply() }
+                let reply = try await onThread {
+                    let connection = try Connection(port: ports[1])
+                    try connection.write(text)
+                    return try connection.reply()
+                }
+                #expect(reply.status == 200, "\(reply.text)")
+                #expect(reply.headers["pollux-joined"] == "true")
+                #expect(try await world.sandbox.ledger().billed == 1)
+                // An equal request of a machine that lives is another task.
+                try await first.start()
+                let equal = GatewayTests.request(
+                    "/xhuoapi/v1/midjourney/imagine", #"{"prompt":"two herons [seconds=60]"}"#, token: token)
+                let again = try await GatewayTests.port(of: first)
+                let replies = try await withThrowingTaskGroup(of: Reply.self) { group in
+                    for port in [again, ports[1]] {
+                        group.addTask {
+                            try await onThread {
+                                let connection = try Connection(port: port)
+                                try connection.write(equal)
+                                return try connection.reply()
+                            }
+                        }
+                    }
+                    return try await group.reduce(into: []) { $0.append($1) }
+                }
+                #expect(Set(replies.compactMap { $0.headers["pollux-task"] }).count == 2)
+                #expect(try await world.sandbox.ledger().billed == 3)
             }
         }
 

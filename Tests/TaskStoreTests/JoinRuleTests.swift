@@ -9,9 +9,12 @@ import Testing
 
     /// An exchange whose fate was known that long ago.
     private func exchange(
-        _ number: Int64, _ fate: Exchange.Fate, _ age: Duration, isOver: Bool = false
+        _ number: Int64, _ fate: Exchange.Fate, _ age: Duration, isOver: Bool = false, isElsewhere: Bool = false
     ) -> Exchange {
-        Exchange(number: number, task: TrackedTask.task(Int(number)).id, fate: fate, since: now - age, isOver: isOver)
+        var exchange = Exchange(
+            number: number, task: TrackedTask.task(Int(number)).id, fate: fate, since: now - age, isOver: isOver)
+        exchange.isOpenElsewhere = isElsewhere
+        return exchange
     }
 
     /// Every exchange that differs in a way that the rule could look at.
@@ -22,6 +25,8 @@ import Testing
                 for isOver in [false, true] {
                     all.append(exchange(Int64(all.count + 1), fate, .seconds(age), isOver: isOver))
                 }
+                guard fate == .open else { continue }
+                all.append(exchange(Int64(all.count + 1), fate, .seconds(age), isElsewhere: true))
             }
         }
         return all
@@ -31,6 +36,7 @@ import Testing
     private func expected(_ exchange: Exchange, isCountedRetry: Bool) -> JoinRule.Decision {
         let age = now - exchange.since
         switch exchange.fate {
+        case .open where exchange.isOpenElsewhere: return .wait(until: now + .seconds(1))
         case .open, .received: return .new
         case .undelivered: return age <= .seconds(600) ? .claim(exchange) : .new
         case .unanswered: return exchange.isOver ? .new : .claim(exchange)
@@ -50,12 +56,15 @@ import Testing
     }
 
     @Test(arguments: [false, true])
-    func `of two, a reply that did not arrive comes first, then the older one`(isCountedRetry: Bool) {
+    func `of two, a reply that did not arrive comes first, then an open one elsewhere, then the older one`(
+        isCountedRetry: Bool
+    ) {
         for first in all {
             for second in all where first.number < second.number {
                 let may = [first, second].map { ($0, expected($0, isCountedRetry: isCountedRetry)) }
                     .filter { $0.1 != .new }
-                let wanted = (may.first { $0.0.fate != .delivered } ?? may.first)?.1 ?? .new
+                let lost = may.first { [.undelivered, .unanswered].contains($0.0.fate) }
+                let wanted = (lost ?? may.first { $0.0.isOpenElsewhere } ?? may.first)?.1 ?? .new
                 for order in [[first, second], [second, first]] {
                     let decision = rule.decide(among: order, isCountedRetry: isCountedRetry, at: now)
                     #expect(decision == wanted, "\(first) \(second)")
@@ -65,7 +74,7 @@ import Testing
     }
 
     @Test func `an exchange that is open or received is never claimed`() {
-        let open = all.filter { [.open, .received].contains($0.fate) }
+        let open = all.filter { [.open, .received].contains($0.fate) && !$0.isOpenElsewhere }
         #expect(rule.decide(among: open, isCountedRetry: true, at: now) == .new)
     }
 
@@ -77,6 +86,13 @@ import Testing
             }
             #expect(decide(counted: true) == .claim(delivered[0]))
             #expect(decide(counted: false) == .new)
+        }
+    }
+
+    @Test func `a request that has waited for a reply at another process gets a task of its own`() {
+        let open = [exchange(1, .open, .seconds(70), isElsewhere: true)]
+        for counted in [false, true] {
+            #expect(rule.decide(among: open, isCountedRetry: counted, hasWaited: true, at: now) == .new)
         }
     }
 

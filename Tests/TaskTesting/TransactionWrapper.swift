@@ -491,6 +491,10 @@ extension TransactionWrapper {
         try base.endOpenExchanges(at: now)
     }
 
+    package func endOpenExchanges(of token: LeaseToken, at now: Timestamp) throws {
+        try base.endOpenExchanges(of: token, at: now)
+    }
+
     package func drop(_ exchange: Exchange) throws {
         try base.drop(exchange)
     }

@@ -41,10 +41,10 @@ package final class ExchangeFates: Sendable {
         }
     }
 
-    /// Watches the delivered exchanges of an earlier process.
+    /// Watches the delivered exchanges of other processes.
     func watch(_ delivered: [(task: TaskID, fate: ExchangeFate)]) {
         state.withLock { state in
-            for (task, fate) in delivered {
+            for (task, fate) in delivered where state.watched[task] == nil {
                 let exchange = OpenExchange(task: task, mark: fate.mark, contentKey: fate.contentKey)
                 state.watched[task] = Watched(exchange: exchange, deliveredAt: fate.at)
             }
@@ -81,6 +81,13 @@ package final class ExchangeFates: Sendable {
         if isReceived { wake.signal() }
     }
 
+    /// Stores those that are not stored yet.
+    func store(in store: TaskStore) async throws(TaskStoreError) {
+        let unstored = unstored
+        try await store.settle(unstored)
+        drop(unstored)
+    }
+
     /// Forgets those that are stored.
     func drop(_ stored: [ExchangeFate]) {
         let marks = Set(stored)
@@ -102,9 +109,7 @@ package struct FateRecorder: Service {
 
     /// Stores what there is. Returns when to call again.
     package func step() async throws(TaskStoreError) -> Timestamp {
-        let unstored = fates.unstored
-        try await store.settle(unstored)
-        fates.drop(unstored)
+        try await fates.store(in: store)
         return time.now() + .seconds(60)
     }
 

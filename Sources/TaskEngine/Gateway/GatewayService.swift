@@ -65,6 +65,14 @@ package struct GatewayAdmission: Sendable {
     package let isJoined: Bool
     /// The exchange, whose fate the caller reports; nil if an idempotency key makes the submission repeatable.
     package let exchange: OpenExchange?
+    fileprivate let permit: SendPermit
+
+    /// Whether the reply may be sent. It may not if other processes could take this one for dead since the submission, because an
+    /// equal request there may have got the task.
+    package var mayAnswer: Bool {
+        do throws(UpstreamTransportError) { try permit.check() } catch { return false }
+        return true
+    }
 }
 
 /// An exchange whose reply is not written yet.
@@ -106,7 +114,8 @@ package struct GatewayService: Sendable {
             submission.keepCallback(of: dialect)
         }
         let new = try task(for: submission, at: now)
-        let arrival = submission.idempotencyKey == nil ? arrival(of: submission) : nil
+        let arrival = submission.idempotencyKey == nil ? arrival(of: submission, at: now) : nil
+        let permit = try await permit(at: now)
         let exchange = arrival.map { OpenExchange(task: new.task.id, mark: $0.mark, contentKey: $0.contentKey) }
         var passed = PassedSubmission(task: new, message: submission.message, arrival: arrival)
         var looks = 0
@@ -121,13 +130,13 @@ package struct GatewayService: Sendable {
             case .joined(let task):
                 let joined = exchange.map { OpenExchange(task: task, mark: $0.mark, contentKey: $0.contentKey) }
                 if let joined { fates.watch(joined, at: time.now()) }
-                return GatewayAdmission(task: task, isJoined: true, exchange: joined)
+                return GatewayAdmission(task: task, isJoined: true, exchange: joined, permit: permit)
             case .inserted(.created):
                 if let exchange { fates.watch(exchange, at: time.now()) }
                 service.noteQueued(new.task)
-                return GatewayAdmission(task: new.task.id, isJoined: false, exchange: exchange)
+                return GatewayAdmission(task: new.task.id, isJoined: false, exchange: exchange, permit: permit)
             case .inserted(.keyInUse(let existing, sameBody: true)):
-                return GatewayAdmission(task: existing, isJoined: true, exchange: nil)
+                return GatewayAdmission(task: existing, isJoined: true, exchange: nil, permit: permit)
             case .inserted(.keyInUse(let existing, sameBody: false)):
                 throw .keyConflict(key: submission.idempotencyKey ?? "", existing: existing, differences: [])
             case .inserted(.overBudget(let shortage)): throw .overBudget(shortage)
@@ -154,6 +163,15 @@ package struct GatewayService: Sendable {
         }
     }
 
+    /// The permit for the reply to a request that arrives now.
+    private func permit(at now: Timestamp) async throws(TaskServiceError) -> SendPermit {
+        let lease = LeaseName(processOf: store.holder.token)
+        do throws(TaskStoreError) { _ = try await admission.leases.acquire(lease, at: now) } catch {
+            throw .store(error)
+        }
+        return admission.leases.permit(under: lease)
+    }
+
     private func task(for submission: GatewaySubmission, at now: Timestamp) throws(TaskServiceError) -> NewTask {
         let new = try newTasks.task(
             for: Submission(
@@ -176,9 +194,10 @@ package struct GatewayService: Sendable {
         return named
     }
 
-    private func arrival(of submission: GatewaySubmission) -> PassedSubmission.Arrival {
+    private func arrival(of submission: GatewaySubmission, at now: Timestamp) -> PassedSubmission.Arrival {
         PassedSubmission.Arrival(
-            contentKey: submission.contentKey, mark: Int64(bitPattern: random.draw { $0.next() }),
+            contentKey: submission.contentKey, mark: store.mark(UInt32(truncatingIfNeeded: random.draw { $0.next() })),
+            since: now,
             isCountedRetry: submission.isCountedRetry, mayJoin: submission.mayJoin, rule: submission.rule)
     }
 

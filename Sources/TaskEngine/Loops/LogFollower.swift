@@ -2,13 +2,14 @@ package import TaskModel
 package import TaskStore
 
 /// LogFollower delivers what other processes commit to the subscribers of the log, and reads again what they change without
-/// a line in it: circuit breakers, the gateway's tokens, and whether the database is a copy.
+/// a line in it: circuit breakers, the gateway's tokens and its delivered replies, and whether the database is a copy.
 ///
 /// It runs only for a store that several processes use.
 package struct LogFollower: Worker {
     let store: TaskStore
     let breakers: CircuitBreakers
     let tokens: LocalTokens
+    let fates: ExchangeFates
     let hold: StartHold
     let witness: WitnessCheck
     let wakes: WakeSignals
@@ -22,6 +23,8 @@ package struct LogFollower: Worker {
         try await store.log.follow()
         let shared = try await store.sharedState()
         tokens.take(shared.tokens)
+        // A program may ask this machine about a task that it submitted at another one.
+        if !shared.tokens.isEmpty { fates.watch(try await store.deliveredExchanges()) }
         if breakers.take(shared.circuits) { wakes.signalAll() }
         if shared.isOnOtherServer {
             try await witness.check(at: now)

@@ -13,5 +13,10 @@ package struct LeaseToken: Sendable, Hashable {
         value = bytes.reduce(0) { $0 << 8 | UInt128($1) }
     }
 
+    /// The upper half of the marks of exchanges of the gateway that arrive at this process.
+    package var exchangeHalf: UInt32 {
+        UInt32(truncatingIfNeeded: value ^ value >> 32 ^ value >> 64 ^ value >> 96)
+    }
+
     package var bytes: [UInt8] { (0..<16).reversed().map { UInt8(truncatingIfNeeded: value >> ($0 * 8)) } }
 }

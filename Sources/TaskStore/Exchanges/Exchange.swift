@@ -21,15 +21,23 @@ package struct Exchange: Sendable, Hashable {
     /// Grows with every exchange and is never used again.
     package let number: Int64
     package let task: TaskID
+    /// Given to the request when it arrived. See ``TaskStore/mark(_:)``.
+    package let mark: Int64
     package let fate: Fate
     /// When the fate was known; the time of arrival for an open one.
     package let since: Timestamp
     /// Whether its task ended without a submission that counts: refused, or lost.
     package let isOver: Bool
+    /// Whether it is open at another process that may have died: it has not renewed its lease since the request arrived that
+    /// is compared with this one.
+    package var isOpenElsewhere = false
 
-    package init(number: Int64, task: TaskID, fate: Fate, since: Timestamp, isOver: Bool = false) {
+    package init(
+        number: Int64, task: TaskID, mark: Int64 = 0, fate: Fate, since: Timestamp, isOver: Bool = false
+    ) {
         self.number = number
         self.task = task
+        self.mark = mark
         self.fate = fate
         self.since = since
         self.isOver = isOver
@@ -58,7 +66,7 @@ package struct JoinRule: Sendable, Hashable {
     package enum Decision: Sendable, Hashable {
         /// A retry of that exchange.
         case claim(Exchange)
-        /// It may be a retry. Whether the program asks about the task until then decides.
+        /// It may be a retry. Whether the program asks about the task until then decides, or whether another process lives.
         case wait(until: Timestamp)
         /// The request gets a new task.
         case new
@@ -70,6 +78,8 @@ package struct JoinRule: Sendable, Hashable {
     package static let deliveredWindow: Duration = .seconds(60)
     /// How long a program that has its reply takes at most to ask about the task. Sooner, a delivered exchange is not claimed.
     package static let firstPoll: Duration = .seconds(10)
+    /// After how long a request looks again whether the process of an equal one has died.
+    package static let replyElsewhere: Duration = .seconds(1)
 
     package init(retryWindow: Duration = .seconds(600)) {
         self.retryWindow = retryWindow
@@ -80,6 +90,9 @@ package struct JoinRule: Sendable, Hashable {
     /// Only if there is none, and the client says that this is a retry, it claims the oldest of those whose reply was written, but
     /// whose program has not asked about its task. An equal request of another program, whose connection failed before we saw it,
     /// would otherwise get a task that is not its own.
+    ///
+    /// An equal request that has no reply yet at another process may be the one that this one repeats: a program whose machine
+    /// died reaches another one. So this one waits until that process is known to live, or to be dead.
     /// `hasWaited` says that the request has waited for as long as that takes.
     package func decide(
         among exchanges: [Exchange], isCountedRetry: Bool, hasWaited: Bool = false, at now: Timestamp
@@ -93,6 +106,7 @@ package struct JoinRule: Sendable, Hashable {
             }
         }
         if let undelivered { return .claim(undelivered) }
+        if !hasWaited, exchanges.contains(where: \.isOpenElsewhere) { return .wait(until: now + Self.replyElsewhere) }
         guard isCountedRetry,
             let delivered = inOrder.first(where: { $0.fate == .delivered && now - $0.since <= Self.deliveredWindow })
         else { return .new }
@@ -155,6 +169,8 @@ package struct PassedSubmission: Sendable {
         package let contentKey: [UInt8]
         /// Identifies this arrival.
         package let mark: Int64
+        /// When it arrived.
+        package let since: Timestamp
         /// Whether the client says that it has sent the same request before.
         package let isCountedRetry: Bool
         /// False if the client asked for a task of its own.
@@ -163,9 +179,12 @@ package struct PassedSubmission: Sendable {
         /// Whether it has waited for as long as the rule asks for.
         package var hasWaited = false
 
-        package init(contentKey: [UInt8], mark: Int64, isCountedRetry: Bool, mayJoin: Bool, rule: JoinRule) {
+        package init(
+            contentKey: [UInt8], mark: Int64, since: Timestamp, isCountedRetry: Bool, mayJoin: Bool, rule: JoinRule
+        ) {
             self.contentKey = contentKey
             self.mark = mark
+            self.since = since
             self.isCountedRetry = isCountedRetry
             self.mayJoin = mayJoin
             self.rule = rule

@@ -13,6 +13,7 @@ extension TaskStore {
             let transaction = changes.transaction
             try transaction.settle(fates)
             if let arrival = submission.arrival {
+                try changes.keepProcessLease()
                 try transaction.dropExchanges(
                     deliveredBy: now - JoinRule.deliveredWindow, undeliveredBy: now - arrival.rule.retryWindow,
                     limit: 20)
@@ -27,6 +28,11 @@ extension TaskStore {
             }
             return .inserted(insertion)
         }
+    }
+
+    /// The mark of an arrival at this process. The upper half says which process that is.
+    package func mark(_ random: UInt32) -> Int64 {
+        Int64(bitPattern: UInt64(holder.token.exchangeHalf) << 32 | UInt64(random))
     }
 
     /// Stores what became of replies.
@@ -70,10 +76,30 @@ extension TaskStore {
 }
 
 extension ChangeSet {
+    /// The equal exchanges. Those of a process that is dead were not delivered.
+    private func exchanges(like arrival: PassedSubmission.Arrival) throws -> [Exchange] {
+        var known = try transaction.exchanges(with: arrival.contentKey)
+        guard let leaseTerm, known.contains(where: { isElsewhere($0) }) else { return known }
+        try transaction.endDeadProcesses(at: transaction.now())
+        known = try transaction.exchanges(with: arrival.contentKey)
+        // The times of different machines differ by less.
+        let shown = arrival.since + .seconds(1) + leaseTerm
+        let living = try transaction.leases().filter { $0.expiresAt.map { $0 > shown } ?? true }
+        let halves = Set(living.map(\.token.exchangeHalf))
+        for index in known.indices where isElsewhere(known[index]) {
+            known[index].isOpenElsewhere = !halves.contains(known[index].half)
+        }
+        return known
+    }
+
+    private func isElsewhere(_ exchange: Exchange) -> Bool {
+        exchange.fate == .open && exchange.half != holder.token.exchangeHalf
+    }
+
     /// Claims the exchange that the arrival retries, and opens another one of the same task; nil if it is no retry.
     fileprivate mutating func join(_ arrival: PassedSubmission.Arrival, at now: Timestamp) throws -> PassedResult? {
         guard arrival.mayJoin else { return nil }
-        let known = try transaction.exchanges(with: arrival.contentKey)
+        let known = try exchanges(like: arrival)
         let claimed: Exchange
         switch arrival.rule.decide(
             among: known, isCountedRetry: arrival.isCountedRetry, hasWaited: arrival.hasWaited, at: now)
@@ -94,4 +120,9 @@ extension ChangeSet {
             of: row.key, about: row.task)
         return .joined(row.task.id)
     }
+}
+
+extension Exchange {
+    /// What its mark says about its process.
+    fileprivate var half: UInt32 { UInt32(truncatingIfNeeded: mark >> 32) }
 }

@@ -68,6 +68,9 @@ final class MachinesDriver {
             intents: (1...random.integer(in: 2...6)).map {
                 Intent(number: $0, random: random, now: now, endpoints: Intent.endpoints)
             })
+        if world.passRandom.happens(400) || mutant?.needsPrograms ?? false {
+            clients.passed = PassedIntent.all(random: world.passRandom, callsBack: false)
+        }
         machines = (1...random.integer(in: 2...3)).map { Machine(number: $0) }
         for index in machines.indices { machines[index].startsAt = Int64(random.integer(in: 0...3_000)) }
         faultSteps = random.integer(in: 100...500)
@@ -216,6 +219,10 @@ final class MachinesDriver {
         world.trace.note("\(action.words): \(isServed ? words : "no reply")")
         if isServed, case .success(let id?) = answer { clients.promised.insert(id.text) }
         if isServed, case .bringReply(let late) = action, case .success = answer { audit.note(late) }
+        if case .pass(let attempt) = action {
+            if !isServed, attempt.fate == .delivered { audit.repliesAreAmbiguous = true }
+            clients.settle(attempt, isServed ? answer : .success(nil), in: world)
+        }
         guard case .submit(let number, _) = action,
             let index = clients.intents.firstIndex(where: { $0.number == number })
         else { return }
@@ -266,6 +273,11 @@ final class MachinesDriver {
     private func kill(_ index: Int) async {
         let life = machines[index].life
         hasMoved = true
+        if machines[index].daemon?.gateway.fates.unstored.contains(where: { [.delivered, .received].contains($0.fate) })
+            ?? false
+        {
+            audit.repliesAreAmbiguous = true
+        }
         machines[index].stopFlag.stop()
         for task in machines[index].tasks { task.cancel() }
         while let parked = world.scheduler.waiting.first(where: { $0.life == life }) {
@@ -328,6 +340,12 @@ final class MachinesDriver {
         if let index = victim { stop(index, for: random.pick([5_000, 20_000, 60_000]) ?? 0) }
         if random.happens(120), let action = randomAction() { await act(action) }
         if random.happens(60), let late = world.truth.takeLate() { await act(.bringReply(late)) }
+        if !clients.passed.isEmpty {
+            if world.passRandom.happens(150), let attempt = clients.passedTry(random: world.passRandom) {
+                await act(.pass(attempt))
+            }
+            if world.passRandom.happens(60) { await act(.recordFates) }
+        }
     }
 
     private func randomAction() -> Action? {
@@ -362,6 +380,7 @@ final class MachinesDriver {
         case .cancel(let id): clients.cancelled.insert(id)
         case .reopen(let id): clients.reopened.insert(id)
         case .resolve(let id, .resubmit): clients.resubmissions[id, default: 0] += 1
+        case .pass(let attempt): clients.begin(attempt)
         case .pause(let endpoint): clients.paused.insert(endpoint)
         default: break
         }
@@ -488,12 +507,19 @@ final class MachinesDriver {
 
     /// The next action after the faults: nil to continue, `.some(nil)` at the end.
     private func nextAction() throws -> Action?? {
-        guard machines.allSatisfy(\.isUp) else { return nil }
+        // While all stand still, nobody is there to be asked.
+        guard machines.allSatisfy(\.isUp), machines.contains(where: \.serves) else { return nil }
         let open = audit.tasks.filter { !$0.hasEnded }
         if steps > 60_000 || world.clock.steady - (faultsEndedAt ?? 0) > 86_400_000 {
             let words = open.map { "\($0.id) \($0.endpoint) \($0.state) \($0.onUncertain)" }.joined(separator: ", ")
+            let other = [
+                audit.awaitsFirstReading ? "a reading" : nil, audit.undelivered,
+                try audit.tasksWithoutFiles.first.map { "files of \($0)" },
+                clients.passed.first(where: \.isAsking).map { "program \($0.number)" },
+            ]
             throw Violation(
-                .everythingEnds, "at \(world.clock.steady) ms after \(steps) steps, still open: \(words)")
+                .everythingEnds,
+                "at \(world.clock.steady) ms after \(steps) steps, still open: \(words); \(other.compactMap(\.self))")
         }
         // Waits until no earlier pause, or action that may pause, is still in progress.
         let isQuiet = !world.scheduler.waiting.contains {
@@ -501,8 +527,9 @@ final class MachinesDriver {
         }
         if isQuiet, let endpoint = toResume.popLast() { return .resume(endpoint) }
         if let action = submission() { return action }
+        if let attempt = clients.passedTry(random: world.passRandom) { return .pass(attempt) }
         guard world.scheduler.waiting.isEmpty, !machines.contains(where: { $0.loops.contains(where: \.isClaiming) }),
-            !clients.intents.contains(where: { $0.asking > 0 })
+            !clients.intents.contains(where: { $0.asking > 0 }), !clients.passed.contains(where: \.isAsking)
         else { return nil }
         if open.isEmpty {
             guard !audit.awaitsFirstReading, audit.undelivered == nil else { return nil }

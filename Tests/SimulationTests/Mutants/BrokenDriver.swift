@@ -81,6 +81,10 @@ struct BrokenDriver: DriverWrapper {
         case presumesLeases
         /// Takes leases of others for expired.
         case takesOverEarly
+        /// Takes open exchanges at other machines for its own.
+        case overlooksOpenElsewhere
+        /// Takes other machines for dead that have open exchanges.
+        case endsOpenElsewhere
         /// Takes leases of others to last a minute longer.
         case overratesLeases
         /// Ignores leases when it declares attempts lost.
@@ -323,6 +327,13 @@ private struct BrokenTransaction: TransactionWrapper {
         let exchanges = try base.exchanges(with: contentKey)
         switch fault {
         case .joinsNothing: return []
+        case .overlooksOpenElsewhere:
+            let ours = postponed.token.withLock { $0 }.map { UInt64($0.exchangeHalf) << 32 } ?? 0
+            return exchanges.map {
+                Exchange(
+                    number: $0.number, task: $0.task, mark: Int64(bitPattern: ours), fate: $0.fate, since: $0.since,
+                    isOver: $0.isOver)
+            }
         case .joinsEagerly:
             return exchanges.map { Exchange(number: $0.number, task: $0.task, fate: .undelivered, since: $0.since) }
         default: return exchanges
@@ -385,6 +396,9 @@ private struct BrokenTransaction: TransactionWrapper {
                     name: lease.name, holder: lease.holder, token: ours,
                     expiresAt: lease.expiresAt.map { $0 + .seconds(3_600) })
             }
+        case (.endsOpenElsewhere, .insert):
+            let ours = postponed.token.withLock { $0 }
+            return try base.leases().map { $0.token == ours ? $0 : $0.lasting(.seconds(-15)) }
         case (.takesOverEarly, .write("acquire")): return try base.leases().map { $0.lasting(.seconds(-15)) }
         case (.overratesLeases, .write("acquire")):
             let ours = postponed.token.withLock { $0 }

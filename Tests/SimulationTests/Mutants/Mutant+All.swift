@@ -196,6 +196,13 @@ extension Mutant {
         breaking(.skipsLastLook, "resubmits without another reading", caughtBy: [.absenceIsProven]),
         breaking(.dropsLateReplies, "forgets replies that arrive late", caughtBy: [.replyIsKept]),
         ignoringLateRecords,
+        breaking(
+            .overlooksOpenElsewhere, "pays again for a request that is repeated at another machine",
+            caughtBy: [.retryJoins]
+        ).onMachines.passing,
+        breaking(
+            .endsOpenElsewhere, "takes a request at another machine for undelivered", caughtBy: [.onlyRetriesJoin]
+        ).onMachines.passing,
         breaking(.findsNothing, "finds nothing in a list", caughtBy: [.lostIsFound, .everythingEnds]),
     ]
 }

@@ -81,8 +81,8 @@ struct Mutant: Sendable, CustomStringConvertible {
     var harmless: Mutant {
         var plain = Mutant("does nothing wrong", caughtBy: [])
         (plain.needsCopies, plain.needsRivals, plain.needsAccounts) = (needsCopies, needsRivals, needsAccounts)
-        (plain.needsNotifications, plain.movesOften, plain.recordsAreLate, plain.needsPrograms) = (
-            needsNotifications, movesOften, recordsAreLate, needsPrograms
+        (plain.needsNotifications, plain.movesOften, plain.recordsAreLate) = (
+            needsNotifications, movesOften, recordsAreLate
         )
         (plain.endpoint, plain.habit, plain.peopleTrack, plain.startsMoved) = (
             endpoint, habit, peopleTrack, startsMoved
@@ -105,6 +105,13 @@ struct Mutant: Sendable, CustomStringConvertible {
     var onMachines: Mutant {
         var mutant = self
         mutant.needsMachines = true
+        return mutant
+    }
+
+    /// The same with programs that use the gateway in each history.
+    var passing: Mutant {
+        var mutant = self
+        mutant.needsPrograms = true
         return mutant
     }
 

@@ -102,8 +102,12 @@ struct PassedTry: Sendable {
         guard fate != .refused else { return nil }
         let admission = try await daemon.gateway.submit(submission)
         if open > 0 { await daemon.wait(milliseconds: open) }
-        // A dead daemon writes no reply.
+        // A dead daemon writes no reply, and neither does one that others may have taken for dead.
         guard !daemon.isDead else { return nil }
+        guard admission.mayAnswer else {
+            if let exchange = admission.exchange { daemon.gateway.report(.undelivered, of: exchange) }
+            return nil
+        }
         if let exchange = admission.exchange {
             daemon.gateway.report(fate == .lost ? .undelivered : .delivered, of: exchange)
         }
@@ -143,11 +147,47 @@ extension Clients {
             firstPoll: random.integer(in: 0...9_000))
     }
 
-    /// Ends a try.
-    mutating func settle(_ passedTry: PassedTry, _ change: (inout PassedIntent) -> Void) {
-        guard let index = passed.firstIndex(where: { $0.number == passedTry.number }) else { return }
-        passed[index].isAsking = false
-        change(&passed[index])
+    /// Begins a try.
+    mutating func begin(_ attempt: PassedTry) {
+        guard let index = passed.firstIndex(where: { $0.number == attempt.number }) else { return }
+        passed[index].isAsking = true
+        if passed[index].lostBehindProxyAt != nil, attempt.fate != .refused { passed[index].late += 1 }
+    }
+
+    /// Ends a try. `answer` is what the daemon said, if it still ran.
+    mutating func settle(_ attempt: PassedTry, _ answer: Result<TaskID?, TaskServiceError>, in world: World) {
+        let outcome = world.programs.takeOutcome(of: attempt.number)
+        let now = outcome?.at ?? world.clock.now()
+        guard let index = passed.firstIndex(where: { $0.number == attempt.number }) else { return }
+        var intent = passed[index]
+        defer { passed[index] = intent }
+        intent.isAsking = false
+        guard attempt.fate != .refused else {
+            intent.refused += 1
+            return
+        }
+        let isRefused =
+            switch (outcome, answer) {
+            case (nil, .failure(.store(.unknown))), (nil, .success), (.some, _): false
+            case (nil, .failure): true
+            }
+        if let written = intent.lostBehindProxyAt {
+            // In time it must have joined. Late, it may have become a second task.
+            let isInTime = !world.isClockSet && now - written <= JoinRule.deliveredWindow
+            if isRefused || isInTime { intent.late -= 1 }
+            if outcome != nil { intent.lostBehindProxyAt = nil }
+        }
+        guard !isRefused else { return }
+        guard let outcome else {
+            intent.lost += 1
+            return
+        }
+        if attempt.fate == .delivered {
+            intent.task = outcome.task
+        } else {
+            intent.lost += 1
+            if attempt.fate == .lostBehindProxy { intent.lostBehindProxyAt = outcome.at }
+        }
     }
 }
 

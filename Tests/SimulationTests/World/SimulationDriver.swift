@@ -187,7 +187,7 @@ final class SimulationDriver {
             if case .answered(.pass(let attempt), _) = message {
                 // A program that has a reply and could not poll any more looks like one whose reply was lost.
                 if attempt.fate == .delivered { audit.repliesAreAmbiguous = true }
-                settle(attempt, .success(nil))
+                clients.settle(attempt, .success(nil), in: world)
             }
         }
         clients.agent?.settle(nil)
@@ -299,7 +299,7 @@ final class SimulationDriver {
             }
         }
         if case .follow = action { isFollowing = false }
-        if case .pass(let attempt) = action { settle(attempt, answer) }
+        if case .pass(let attempt) = action { clients.settle(attempt, answer, in: world) }
         if case .call(let call) = action {
             if case .generate = call.kind, case .success(let id?) = answer { audit.noteGeneration(id.text, clients) }
             clients.agent?.settle(answer)
@@ -310,37 +310,6 @@ final class SimulationDriver {
             case .success(let id): intent.answered = id
             case .failure(.store(.unknown)): intent.unanswered += 1
             case .failure: intent.refusals += 1
-            }
-        }
-    }
-
-    private func settle(_ attempt: PassedTry, _ answer: Result<TaskID?, TaskServiceError>) {
-        let outcome = world.programs.takeOutcome(of: attempt.number)
-        let now = outcome?.at ?? world.clock.now()
-        let isClockSet = world.isClockSet
-        clients.settle(attempt) { intent in
-            if attempt.fate == .refused {
-                intent.refused += 1
-                return
-            }
-            let isRefused =
-                switch (outcome, answer) {
-                case (nil, .failure(.store(.unknown))), (nil, .success), (.some, _): false
-                case (nil, .failure): true
-                }
-            if let written = intent.lostBehindProxyAt {
-                // In time it must have joined. Late, it may have become a second task.
-                let isInTime = !isClockSet && now - written <= JoinRule.deliveredWindow
-                if isRefused || isInTime { intent.late -= 1 }
-                if outcome != nil { intent.lostBehindProxyAt = nil }
-            }
-            guard !isRefused else { return }
-            switch (outcome, answer) {
-            case (let outcome?, _) where attempt.fate == .delivered: intent.task = outcome.task
-            case (let outcome?, _):
-                intent.lost += 1
-                if attempt.fate == .lostBehindProxy { intent.lostBehindProxyAt = outcome.at }
-            case (nil, _): intent.lost += 1
             }
         }
     }
@@ -364,13 +333,7 @@ final class SimulationDriver {
         case .reopen(let id): clients.reopened.insert(id)
         case .resolve(let id, .resubmit): clients.resubmissions[id, default: 0] += 1
         case .pause(let endpoint): clients.paused.insert(endpoint)
-        case .pass(let attempt):
-            if let index = clients.passed.firstIndex(where: { $0.number == attempt.number }) {
-                clients.passed[index].isAsking = true
-                if clients.passed[index].lostBehindProxyAt != nil, attempt.fate != .refused {
-                    clients.passed[index].late += 1
-                }
-            }
+        case .pass(let attempt): clients.begin(attempt)
         case .call(let call): clients.agent?.call = call
         case .follow: isFollowing = true
         case .recordFates, .resolve, .misuseKey, .track, .resume, .bringReply, .repeatKey, .pin, .prune, .reconcile,

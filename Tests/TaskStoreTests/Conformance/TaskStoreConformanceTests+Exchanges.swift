@@ -16,7 +16,7 @@ extension TaskStoreConformanceTests {
         PassedSubmission(
             task: .new(.task(number)), message: message,
             arrival: PassedSubmission.Arrival(
-                contentKey: key(content), mark: mark, isCountedRetry: isCountedRetry, mayJoin: mayJoin,
+                contentKey: key(content), mark: mark, since: now, isCountedRetry: isCountedRetry, mayJoin: mayJoin,
                 rule: JoinRule()))
     }
 
@@ -47,6 +47,23 @@ extension TaskStoreConformanceTests {
                 let result = try await store.submit(passed(number, mark: Int64(number)), after: [], at: now)
                 #expect(result == .inserted(.created))
             }
+        }
+    }
+
+    @Test func `the end of one process leaves undelivered only what was open there`() async throws {
+        try await EachDatabase.with { driver in
+            let stores = (1...2).map {
+                TaskStore(driver, holder: LeaseHolder(name: "process \($0)", token: LeaseToken(UInt128($0) << 97)))
+            }
+            for (place, store) in stores.enumerated() {
+                _ = try await store.acquire([LeaseName(processOf: store.holder.token)], at: now)
+                let own = passed(place + 1, mark: store.mark(7))
+                #expect(try await store.submit(own, after: [], at: now) == .inserted(.created))
+            }
+            try await stores[0].releaseLeases(at: now)
+            let (next, last) = (passed(3, mark: stores[1].mark(8)), passed(4, mark: stores[1].mark(9)))
+            #expect(try await stores[1].submit(next, after: [], at: now) == .joined(id(1)))
+            #expect(try await stores[1].submit(last, after: [], at: now) == .inserted(.created))
         }
     }
 
