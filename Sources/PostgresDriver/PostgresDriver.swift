@@ -98,10 +98,13 @@ package struct PostgresDriver: StoreDriver {
 
     package func info() async throws(TaskStoreError) -> StoreInfo {
         do {
-            let size = try await readers.perform { connection in
-                try connection.integer("SELECT pg_database_size(current_database())") ?? 0
+            return try await readers.perform { [place] connection in
+                StoreInfo(
+                    path: place,
+                    sizeInBytes: try connection.integer("SELECT pg_database_size(current_database())") ?? 0,
+                    waitsForStandby: try connection.integer(
+                        "SELECT CAST(current_setting('synchronous_standby_names') <> '' AS INT)") == 1)
             }
-            return StoreInfo(path: place, sizeInBytes: size)
         } catch {
             throw TaskStoreError(translating: error)
         }

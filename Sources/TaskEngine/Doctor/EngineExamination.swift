@@ -23,7 +23,7 @@ package struct EngineExamination: Sendable {
 
     private func database() async -> Finding {
         switch await store.condition() {
-        case .sound: Finding(.database, .ok, "The database is sound and can be written to.")
+        case .sound: Finding(.database, .ok, "The database is sound and can be written to." + (await standby()))
         case .beingChecked:
             Finding(
                 .database, .unchecked,
@@ -33,6 +33,16 @@ package struct EngineExamination: Sendable {
                 .database, .trouble,
                 "\(error.message) Nothing is stored or sent until that is repaired: see docs/troubleshooting.md, \"Storage\"."
             )
+        }
+    }
+
+    /// What the loss of the database server would cost; empty for a file.
+    private func standby() async -> String {
+        switch try? await store.info().waitsForStandby {
+        case true?: " Each commit waits for a synchronous standby."
+        case false?:
+            " It has no synchronous standby: if its machine is lost, so are the last commits, and what they paid for is found only in the providers' lists (docs/several-machines.md)."
+        case nil: ""
         }
     }
 

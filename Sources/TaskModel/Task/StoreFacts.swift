@@ -23,12 +23,17 @@ package struct StoreInfo: Sendable, Hashable {
     package let logBytes: Int64
     /// The free bytes of its disk for this user; nil if they are unknown.
     package let freeBytes: Int64?
+    /// Whether each commit waits for a second server; nil for a file.
+    package let waitsForStandby: Bool?
 
-    package init(path: String, sizeInBytes: Int64, logBytes: Int64 = 0, freeBytes: Int64? = nil) {
+    package init(
+        path: String, sizeInBytes: Int64, logBytes: Int64 = 0, freeBytes: Int64? = nil, waitsForStandby: Bool? = nil
+    ) {
         self.path = path
         self.sizeInBytes = sizeInBytes
         self.logBytes = logBytes
         self.freeBytes = freeBytes
+        self.waitsForStandby = waitsForStandby
     }
 }
 
