@@ -132,6 +132,10 @@ let package = Package(
         .target(
             name: "PostgresDriver",
             dependencies: ["CPostgreSQL", "PostgresMigrations", "StoreSQL", "TaskModel", "TaskStore"]),
+        // Moves a SQLite store to PostgreSQL.
+        .target(
+            name: "StoreExport",
+            dependencies: ["PostgresDriver", "SQLiteDriver", "StoreSQL", "TaskModel", "TaskStore", crypto]),
         .systemLibrary(name: "CZlib"),
         .target(name: "ContentCoding", dependencies: ["CZlib"]),
         .target(
@@ -202,7 +206,7 @@ let package = Package(
             dependencies: [
                 "AllocatorSettings", "Artefacts", "Dashboard", "Gateway", "HTTPServing", "LocalAPI", "CallbackAPI",
                 "NotificationSending", "ServiceManager", "TaskEngine", "UpstreamHTTP",
-                "PostgresDriver", "SQLiteDriver",
+                "PostgresDriver", "SQLiteDriver", "StoreExport",
                 "TaskStore",
                 "ProviderCatalog",
                 "PollingPolicy", "TaskModel", "LocalAPIContract", "Text", "VerbatimJSON", crypto, hummingbird, nioCore,
@@ -275,6 +279,12 @@ let package = Package(
             dependencies: [
                 "PostgresDriver", "PostgresMigrations", "PostgresTesting", "StoreSQL", "TaskModel", "TaskStore",
                 "VerbatimJSON",
+            ]),
+        .testTarget(
+            name: "StoreExportTests",
+            dependencies: [
+                "PostgresDriver", "PostgresTesting", "Randomness", "SQLiteDriver", "StoreExport", "TaskModel",
+                "TaskStore", "TaskTesting", "VerbatimJSON",
             ]),
         // What a disk does, in the test's hands.
         .target(name: "DiskFaults", path: "Tests/DiskFaults"),

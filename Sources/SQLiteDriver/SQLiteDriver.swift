@@ -2,7 +2,7 @@ import FoundationEssentials
 import GRDB
 import SQLiteMigrations
 import SQLiteRaw
-import StoreSQL
+package import StoreSQL
 package import TaskModel
 package import TaskStore
 
@@ -111,6 +111,27 @@ package struct SQLiteDriver: StoreDriver {
             }
             try pool.close()
             try emptying.get()
+        } catch {
+            throw TaskStoreError(translating: error)
+        }
+    }
+
+    /// Reads all of the file in one snapshot. Blocks as long as `body` takes.
+    package func readAll<Value>(_ body: (any SQLConnection) throws -> Value) throws(TaskStoreError) -> Value {
+        do {
+            return try pool.read { db in try body(RawConnection(db)) }
+        } catch {
+            throw TaskStoreError(translating: error)
+        }
+    }
+
+    /// Stores a fact about the database, or removes it. Blocks until that is on disk. Only for a database that no daemon uses.
+    package func put(_ name: MetaName, _ value: String?) throws(TaskStoreError) {
+        do {
+            try pool.write { db in
+                let transaction = SQLTransaction(RawConnection(db))
+                if let value { try transaction.put(name, value) } else { try transaction.drop(name) }
+            }
         } catch {
             throw TaskStoreError(translating: error)
         }

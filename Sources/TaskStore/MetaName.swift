@@ -31,6 +31,8 @@ package enum MetaName: String, Sendable {
     case restored
     /// The server that the database was on, and its timeline, when the mode was last decided.
     case server
+    /// The database to which all tasks were moved. They go on there, so nothing paid is sent from here.
+    case movedTo = "moved_to"
     /// Set while the epoch has no witness yet.
     case unwitnessed
     /// When the file was created as a backup.

@@ -38,13 +38,28 @@ extension TaskStore {
 
     /// Files that may be removed.
     package func partsToRemove(limit: Int) async throws(TaskStoreError) -> [String] {
-        guard files != nil else { return [] }
+        guard files != nil else {
+            try await dropUnusedParts(limit: limit)
+            return []
+        }
         let unnoted = unnotedParts.all
         if !unnoted.isEmpty {
             try await write("dropParts") { try $0.noteRemovable(unnoted) }
             unnotedParts.remove(unnoted)
         }
         return try await read("partsToRemove") { try $0.partsToRemove(limit: limit) }
+    }
+
+    /// Removes contents that no record has, where the database keeps them itself.
+    private func dropUnusedParts(limit: Int) async throws(TaskStoreError) {
+        let unused = try await read("partsToRemove") { try $0.partsToRemove(limit: limit) }
+        guard !unused.isEmpty else { return }
+        try await write("dropUnusedParts") { transaction in
+            for sha256 in unused {
+                if try !transaction.hasPart(sha256) { try transaction.dropPackedPart(sha256) }
+                try transaction.dropRemovable(sha256)
+            }
+        }
     }
 
     /// Whether a record has the file. If one has it, it is not to be removed any more.

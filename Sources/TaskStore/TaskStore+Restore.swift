@@ -106,6 +106,7 @@ extension TaskStore {
     private static func reason(
         for witness: WitnessStatement?, _ meta: [MetaName: String], at sequence: Int64, isShared: Bool
     ) -> String? {
+        if let place = meta[.movedTo] { return "The tasks of the database were moved to \(place) and go on there." }
         if let backup = meta[.backup] { return "The database is a backup of \(backup)." }
         // The epoch was committed before its first witness.
         let isUnwitnessed = meta[.unwitnessed] != nil
@@ -166,7 +167,7 @@ extension TaskStore {
                 let event = ScheduledEvent(.resubmitted(.resubmitted), for: id, nextDueAt: now)
                 _ = try changes.apply(PreparedEvent(event), at: now)
             }
-            for name in [MetaName.restored, .backup, .uncheckedSince] { try changes.transaction.drop(name) }
+            for name in [MetaName.restored, .backup, .movedTo, .uncheckedSince] { try changes.transaction.drop(name) }
             try changes.transaction.put(.epoch, newEpoch)
             try changes.transaction.put(.unwitnessed, "")
             return Accepted(count: ids.count, sequence: try changes.transaction.latestEvent().sequence)

@@ -39,7 +39,7 @@ struct Pollux: AsyncParsableCommand {
                 name: "Daemon",
                 subcommands: [
                     ServeCommand.self, StatusCommand.self, OpenCommand.self, DoctorCommand.self, ReloadCommand.self,
-                    BackupCommand.self,
+                    BackupCommand.self, ExportCommand.self,
                     RestoreCommand.self, ReconcileCommand.self, PruneCommand.self, SpendCommand.self,
                     BudgetCommand.self, NotificationsCommand.self,
                     GatewayCommand.self, MCPCommand.self,

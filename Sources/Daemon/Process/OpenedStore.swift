@@ -44,7 +44,7 @@ enum OpenedStore: Sendable {
         }
     }
 
-    private static func openFile(
+    static func openFile(
         in directory: String, mayBegin: Bool, logger: Logger
     ) throws(DaemonError) -> SQLiteDriver {
         let path = directory + "/pollux.sqlite"

@@ -25,6 +25,19 @@ package struct ColumnReader {
     package mutating func optional() -> String? { next(.text, orNull: true).map { text($0) } }
     package mutating func optional() -> [UInt8]? { next(.blob, orNull: true).map { blob($0) } }
 
+    /// The value of the next column, of any type.
+    package mutating func value() -> ColumnValue {
+        let column = index
+        index += 1
+        return switch row.type(of: column) {
+        case .null: .null
+        case .integer: .integer(row.integer(column))
+        case .real: .real(row.real(column))
+        case .text: .text(text(column))
+        case .blob: .blob(blob(column))
+        }
+    }
+
     /// Passes the bytes of a text without creating a `String`.
     package mutating func withText<Value>(_ body: (UnsafeBufferPointer<UInt8>) -> Value?) -> Value? {
         next(.text).flatMap { body(counted(row.text($0))) }
