@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+import types
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -60,6 +61,22 @@ def work(name, address, key):
         threading.Thread(target=run, args=(json.loads(line),)).start()
 
 
+JAVASCRIPT = ["node", str(ROOT / "scripts/gateway-clients.cjs")]
+
+
+def javascript_sdks():
+    """The JavaScript clients in NODE_PATH, described as those of `sdks` describe themselves."""
+    if not os.environ.get("NODE_PATH"):
+        return []
+    listed = json.loads(subprocess.run(JAVASCRIPT, check=True, text=True, stdout=subprocess.PIPE).stdout)
+    return [types.SimpleNamespace(__name__=f"JavaScript{sdk['name']}", **sdk) for sdk in listed]
+
+
+def title(sdk):
+    language = " (JavaScript)" if hasattr(sdk, "version") else ""
+    return f"{sdk.package}{language}, {sdk.operation}"
+
+
 class Client:
     """A client in a process of its own, at one address."""
 
@@ -67,11 +84,13 @@ class Client:
 
     def __init__(self, sdk, address, key, certificate):
         self.sdk = sdk
-        self.name = f"{sdk.package}, {sdk.operation}"
+        self.name = title(sdk)
         self.waiting = {}
+        command = [*JAVASCRIPT, sdk.name] if hasattr(sdk, "version") else [
+            sys.executable, __file__, "--work", sdk.__name__]
         self.process = subprocess.Popen(
-            [sys.executable, __file__, "--work", sdk.__name__, address, key], text=True, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, env={**os.environ, "SSL_CERT_FILE": certificate})
+            [*command, address, key], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            env={**os.environ, "SSL_CERT_FILE": certificate})
         threading.Thread(target=self.read, daemon=True).start()
 
     def read(self):
@@ -164,10 +183,21 @@ class Daemon:
 
     def adopt(self, sandbox, text):
         """Does what a person does with a task whose reply was lost between the daemon and a provider without a list."""
-        for task in json.loads(self.run("list", "--state", "uncertain", "--json"))["tasks"]:
-            if text not in json.dumps(task["request"]):
-                continue
-            self.run("resolve", task["id"], "--adopt", sandbox.paid(text)[0])
+        for task in self.tasks("uncertain", text):
+            remote = sandbox.paid(text)[0]
+            if task["endpoint"] == "google:veo":
+                remote = f"models/{task['request']['model']}/operations/{remote}"
+            self.run("resolve", task["id"], "--adopt", remote)
+
+    def settle(self, text):
+        """Waits until the submission with this text has had a reply, or has none for good."""
+        deadline = time.monotonic() + 240
+        while self.tasks("queued,submitting", text) and time.monotonic() < deadline:
+            time.sleep(2)
+
+    def tasks(self, states, text):
+        tasks = json.loads(self.run("list", "--state", states, "--json"))["tasks"]
+        return [task for task in tasks if text in json.dumps(task["request"])]
 
     def close(self):
         self.process.terminate()
@@ -204,8 +234,10 @@ def lost_behind(client, daemon, sandbox, fault, together):
     """Every reply of the provider to the daemon is lost."""
     word, text = prompt(client, f"behind-{fault}")
     cell = Cell(first=client.call(text, timeout=SHORT if fault == "hang" else LONG, seconds=0))
+    # A client may have given up before the daemon has.
+    daemon.settle(word)
     cell["paid"] = len(sandbox.paid(word))
-    together.wait(timeout=300)
+    together.wait(timeout=400)
     daemon.adopt(sandbox, word)
     id = cell["first"].get("id")
     cell["again"] = client.call(text, id=id)
@@ -293,6 +325,21 @@ def outcome(reply):
     return "result" if "result" in reply else "id" if "id" in reply else reply["error"].partition(":")[0]
 
 
+def versions(chosen):
+    """A sentence for each language."""
+    python, javascript = {}, {}
+    for sdk in chosen:
+        if hasattr(sdk, "version"):
+            javascript[sdk.package] = sdk.version
+        else:
+            python[sdk.package] = importlib.metadata.version(sdk.package)
+    node = subprocess.run(["node", "--version"], text=True, stdout=subprocess.PIPE).stdout.strip() if javascript else ""
+    return " ".join(
+        f"{start}: {', '.join(' '.join(each) for each in packages.items())}."
+        for start, packages in [("Clients from PyPI", python), (f"JavaScript clients, with node {node}", javascript)]
+        if packages)
+
+
 def report(names, direct, gateway, versions):
     def lost(fault, name):
         cell = direct[fault][name]
@@ -305,7 +352,7 @@ def report(names, direct, gateway, versions):
     way = "direct → through Pollux" if gateway else "direct"
     text = f"""# Official clients and lost replies
 
-Written by `scripts/check-gateway-clients.sh`; do not edit it. Clients from PyPI: {versions}.
+Written by `scripts/check-gateway-clients.sh`; do not edit it. {versions}
 
 ## Paid requests of one submit
 
@@ -343,9 +390,8 @@ def main():
     parser.add_argument("--only", help="clients by package, with commas")
     parser.add_argument("--report", default=str(ROOT / "docs/reports/gateway-clients.md"))
     options = parser.parse_args()
-    chosen = [sdk for sdk in sdks.ALL if not options.only or sdk.package in options.only.split(",")]
-    versions = ", ".join(
-        f"{package} {importlib.metadata.version(package)}" for package in dict.fromkeys(sdk.package for sdk in chosen))
+    chosen = [
+        sdk for sdk in [*sdks.ALL, *javascript_sdks()] if not options.only or sdk.package in options.only.split(",")]
 
     # It stays where it is if the test ends early, with the daemon's log.
     folder = tempfile.mkdtemp(prefix="pollux-gateway-clients-")
@@ -381,7 +427,7 @@ def main():
     finally:
         for each_started in reversed(started):
             each_started.close()
-    text = report([f"{sdk.package}, {sdk.operation}" for sdk in chosen], measured, found, versions)
+    text = report([title(sdk) for sdk in chosen], measured, found, versions(chosen))
     pathlib.Path(options.report).write_text(text)
     print(text)
     # A client that never reaches its result direct, without a fault, would prove nothing.
