@@ -322,7 +322,7 @@ def table(head, rows):
 
 
 def outcome(reply):
-    return "result" if "result" in reply else "id" if "id" in reply else reply["error"].partition(":")[0]
+    return "result" if "result" in reply else reply["error"].partition(":")[0] if "error" in reply else "id"
 
 
 def versions(chosen):
