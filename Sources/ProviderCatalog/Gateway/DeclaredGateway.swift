@@ -78,31 +78,35 @@ struct DeclaredGateway: GatewayDialect {
     }
 
     func accepted(_ task: GatewayTask) -> GatewayReply {
-        GatewayReply(status: forms.status, forms.accepted?.filled(for: task) ?? minimal(task))
+        GatewayReply(status: forms.status, filled(forms.accepted, for: task) ?? minimal(task))
     }
 
     func record(_ task: GatewayTask) -> JSONValue {
         switch task.phase {
         case .pending:
-            return task.record ?? forms.pending?.filled(for: task) ?? task.acceptance
-                ?? forms.accepted?.filled(for: task) ?? minimal(task)
+            return task.record ?? filled(forms.pending, for: task) ?? task.acceptance
+                ?? filled(forms.accepted, for: task) ?? minimal(task)
         case .succeeded:
             return dialect.resultFetching == nil
-                ? task.record ?? minimal(task) : forms.succeeded?.filled(for: task) ?? task.record ?? minimal(task)
+                ? task.record ?? minimal(task) : filled(forms.succeeded, for: task) ?? task.record ?? minimal(task)
         case .failed:
             if dialect.resultFetching == nil, task.recordShowsOutcome, let record = task.record { return record }
-            return forms.failed?.filled(for: task) ?? minimal(task)
+            return filled(forms.failed, for: task) ?? minimal(task)
         }
     }
 
     func callback(_ task: GatewayTask) -> JSONValue {
         let form = task.phase == .succeeded ? forms.callback : forms.failedCallback
-        return form?.filled(for: task) ?? record(task)
+        return filled(form, for: task) ?? record(task)
     }
 
     func batch(_ records: [JSONValue]) -> JSONValue { .array(records) }
 
     func inline(_ task: GatewayTask) -> GatewayReply { GatewayReply(status: forms.status, record(task)) }
+
+    private func filled(_ template: GatewayTemplate?, for task: GatewayTask) -> JSONValue? {
+        template?.filled(for: task, idPart: forms.idPart)
+    }
 
     /// The id and the state, at the places that the definition names.
     private func minimal(_ task: GatewayTask) -> JSONValue {

@@ -21,12 +21,19 @@ struct GatewayTemplate: Sendable, Hashable {
         "request", "record",
     ]
 
-    func filled(for task: GatewayTask) -> JSONValue { filled(document) { Self.value($0, of: task) } }
+    /// A text with `{id}` and the part of every id gives our id the provider's form; its own has that already.
+    func filled(for task: GatewayTask, idPart: String? = nil) -> JSONValue {
+        let hasForm = idPart.map { task.id.text.contains($0) } ?? false
+        return filled(document) { text in
+            guard hasForm, let idPart, text.contains(idPart), text.contains("{id}") else { return nil }
+            return .string(task.id.text)
+        } place: { Self.value($0, of: task) }
+    }
 
     /// Fills in an error alone.
     func filled(code: String, message: String) -> JSONValue {
         let values: [String: JSONValue] = ["error.code": .string(code), "error.message": .string(message)]
-        return filled(document) { values[$0] }
+        return filled(document) { _ in nil } place: { values[$0] }
     }
 
     private static func value(_ place: String, of task: GatewayTask) -> JSONValue? {
@@ -45,17 +52,20 @@ struct GatewayTemplate: Sendable, Hashable {
         }
     }
 
-    private func filled(_ value: JSONValue, _ place: (String) -> JSONValue?) -> JSONValue {
+    private func filled(
+        _ value: JSONValue, whole: (String) -> JSONValue?, place: (String) -> JSONValue?
+    ) -> JSONValue {
         switch value {
         case .string(let text):
+            if let known = whole(text) { return known }
             guard let template = Template(text) else { return value }
             if case .place(let name, _) = template.pieces.first, template.pieces.count == 1 {
                 return place(name) ?? .null
             }
             return .string(template.plain { place($0).flatMap(DeclaredDialect.text) ?? "" } ?? text)
-        case .array(let elements): return .array(elements.map { filled($0, place) })
+        case .array(let elements): return .array(elements.map { filled($0, whole: whole, place: place) })
         case .object(let object):
-            return .object(JSONObject(object.members.map { ($0.name, filled($0.value, place)) }))
+            return .object(JSONObject(object.members.map { ($0.name, filled($0.value, whole: whole, place: place)) }))
         case .null, .bool, .number: return value
         }
     }

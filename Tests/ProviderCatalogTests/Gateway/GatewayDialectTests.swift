@@ -124,6 +124,19 @@ import VerbatimJSON
         #expect(found.operation == wanted)
     }
 
+    @Test func `an operation of google keeps its name`() throws {
+        let dialect = try gateway("google:veo")
+        var operation = try task(.pending, request: try object(#"{"model":"veo-3"}"#))
+        #expect(
+            dialect.accepted(operation).json?["name"]
+                == "models/veo-3/operations/019ab0c2-7d3e-7a41-9c55-2f6d0b8e4a17")
+        // A task that was adopted has no reply to its submission.
+        operation.id = try id("models/veo-3/operations/o1")
+        #expect(dialect.accepted(operation).json?["name"] == "models/veo-3/operations/o1")
+        operation.phase = .failed(TaskFailure(code: "gone", message: "It is gone."))
+        #expect(dialect.record(operation)["name"] == "models/veo-3/operations/o1")
+    }
+
     @Test func `a query of google names an operation`() throws {
         let path = "/v1beta/models/veo-3/operations/o1"
         #expect(try match("google", "GET", path)?.operation == .poll(try id("models/veo-3/operations/o1")))
