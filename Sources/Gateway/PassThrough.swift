@@ -79,6 +79,8 @@ extension HTTPField.Name {
     static let shouldRetry = known("x-should-retry")
     static let retryCount = known("x-stainless-retry-count")
     static let readTimeout = known("x-stainless-read-timeout")
+    /// The same from JavaScript, in whole seconds, for calls that have a timeout of their own.
+    static let timeout = known("x-stainless-timeout")
     static let idempotencyKey = known("Idempotency-Key")
 
     private static func known(_ text: String) -> HTTPField.Name {

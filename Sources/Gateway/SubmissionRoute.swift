@@ -106,7 +106,8 @@ struct SubmissionRoute {
     private func wait(
         for task: TaskID, _ call: GatewayCall, isInline: Bool
     ) async -> Result<GatewayService.Waited, GatewayFailure> {
-        let timeout = call.request.headers[.readTimeout].flatMap { Double($0) }.flatMap { seconds -> Duration? in
+        let stated = call.request.headers[.readTimeout] ?? call.request.headers[.timeout]
+        let timeout = stated.flatMap { Double($0) }.flatMap { seconds -> Duration? in
             seconds.isFinite ? max(.seconds(rounding: min(seconds, 86_400)) - Self.margin, .milliseconds(500)) : nil
         }
         do throws(TaskServiceError) {
