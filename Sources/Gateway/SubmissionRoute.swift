@@ -172,8 +172,8 @@ struct SubmissionRoute {
             return call.target.provider.gateway.error(
                 failure.httpStatus ?? 400, code: failure.code, message: failure.message)
         }
-        return isInline && (task.state.hasEnded || call.preferredWait != nil)
-            ? gateway.inline(view) : gateway.accepted(view)
+        // Replicate's clients take any record but a starting one for the end of their wait, and its output for the result.
+        return isInline && task.state.hasEnded ? gateway.inline(view) : gateway.accepted(view)
     }
 }
 
