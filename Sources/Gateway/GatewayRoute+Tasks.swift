@@ -124,9 +124,9 @@ extension GatewayRoute {
                     : "Task \(task.id) is still in progress.")
         }
         let status = task.state == .succeeded ? 200 : task.failure?.httpStatus ?? 422
-        return response(
-            GatewayReply(status: status, record), of: call.target, task: task.id,
-            headers: [.age: "\(Int(service.age(of: task).inSeconds))"])
+        var headers: HTTPFields = [.age: "\(Int(service.age(of: task).inSeconds))"]
+        if let name = call.target.provider.gateway.idHeader.flatMap({ HTTPField.Name($0) }) { headers[name] = id.text }
+        return response(GatewayReply(status: status, record), of: call.target, task: task.id, headers: headers)
     }
 
     /// The saved file of a task, or the part of it that the request asks for. With a query, another form of it may be meant.

@@ -212,6 +212,22 @@ import VerbatimJSON
         }
     }
 
+    @Test func `a wait in vain is answered as an acceptance, although there is a record`() async throws {
+        try await GatewayHarness.run { gateway in
+            gateway.world.provider.enqueue(.accepted("r-1"))
+            async let reply = gateway.ask(
+                "POST", "/testing/image/make", #"{"prompt":"a cat"}"#, headers: ["Prefer: wait=9000"])
+            while try await gateway.tasks().first?.state != .running { await Task.yield() }
+            let record = Record.pending("r-1")
+            gateway.world.provider.play { sent in sent.ids.isEmpty ? .json(record) : .items([record]) }
+            gateway.world.time.advance(by: .seconds(300))
+            _ = try await gateway.world.engine.scheduler.step()
+            #expect(!gateway.world.provider.queries.isEmpty)
+            gateway.world.time.advance(by: .seconds(9_000))
+            #expect(try await reply.json == ["success": true, "task_id": "r-1"])
+        }
+    }
+
     @Test func `an uncertain inline submission is 424, and its retry gets the result`() async throws {
         try await GatewayHarness.run { gateway in
             let ask: @Sendable () async throws -> Reply = {

@@ -15,6 +15,9 @@ package struct GatewayProfile: Sendable, Hashable {
     /// How clients name the address behind a proxy; nil where they have a base URL.
     package var proxied: Proxied?
 
+    /// The header field of a result in which clients look for the task's id; nil where they do not.
+    package var idHeader: String?
+
     /// A header field with the address that a request is for, and the base URL that it begins with.
     package struct Proxied: Sendable, Hashable {
         package let header: String
@@ -47,7 +50,10 @@ enum GatewayDefinition {
     static func profile(_ fields: DefinitionFields, baseURL: String) throws(CatalogError) -> GatewayProfile {
         var profile = GatewayProfile()
         profile.basePath = String(baseURL.drop { $0 != ":" }.dropFirst(3).drop { $0 != "/" })
-        guard let own = try fields.fields("gateway", allowed: ["environment", "headers", "error", "proxied"]) else {
+        guard
+            let own = try fields.fields(
+                "gateway", allowed: ["environment", "headers", "error", "id_header", "proxied"])
+        else {
             return profile
         }
         profile.environment =
@@ -56,6 +62,7 @@ enum GatewayDefinition {
             } ?? []
         profile.headers = try own.texts("headers")?.map { $0.lowercased() } ?? []
         profile.errorForm = try template("error", own)
+        profile.idHeader = try own.text("id_header")
         if let proxied = try own.fields("proxied", allowed: ["header", "base"]) {
             profile.proxied = GatewayProfile.Proxied(
                 header: try proxied.required("header", proxied.text), base: try proxied.required("base", proxied.text))

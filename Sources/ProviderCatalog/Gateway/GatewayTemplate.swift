@@ -27,13 +27,19 @@ struct GatewayTemplate: Sendable, Hashable {
         return filled(document) { text in
             guard hasForm, let idPart, text.contains(idPart), text.contains("{id}") else { return nil }
             return .string(task.id.text)
-        } place: { Self.value($0, of: task) }
+        } place: {
+            Self.value($0, of: task)
+        }
     }
 
     /// Fills in an error alone.
     func filled(code: String, message: String) -> JSONValue {
         let values: [String: JSONValue] = ["error.code": .string(code), "error.message": .string(message)]
-        return filled(document) { _ in nil } place: { values[$0] }
+        return filled(document) { _ in
+            nil
+        } place: {
+            values[$0]
+        }
     }
 
     private static func value(_ place: String, of task: GatewayTask) -> JSONValue? {
