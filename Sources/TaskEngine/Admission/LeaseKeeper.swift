@@ -77,17 +77,17 @@ final class LeaseKeeper: Sendable {
 
     /// What keeps this process from starting work under the lease; nil if nothing is known to.
     private func wait(for name: LeaseName, at now: Timestamp) -> Wait? {
-        guard let known = knowledge(of: name) else {
-            let isAsked = state.withLock { $0.asked.contains(name) }
-            return isAsked ? Wait(holder: nil, until: now + Self.whileAsked) : nil
-        }
+        let (known, isAsked) = state.withLock { ($0.known[name], $0.asked.contains(name)) }
         let elapsed = time.elapsed()
         switch known {
+        case nil: return isAsked ? Wait(holder: nil, until: now + Self.whileAsked) : nil
         case .ours(let until, _):
             guard let until, until <= elapsed else { return nil }
             return Wait(holder: nil, until: now + .seconds(1))
         case .held(let holder, let until):
-            return until > elapsed ? Wait(holder: holder, until: now + (until - elapsed)) : nil
+            if until > elapsed { return Wait(holder: holder, until: now + (until - elapsed)) }
+            // Another caller asks for it, and the answer may be that it was renewed.
+            return isAsked ? Wait(holder: holder, until: now + Self.whileAsked) : nil
         }
     }
 
@@ -112,7 +112,10 @@ final class LeaseKeeper: Sendable {
     func acquire(_ name: LeaseName, at now: Timestamp) async throws(TaskStoreError) -> Wait? {
         guard isShared else { return nil }
         try await acquire([name], at: now)
-        return wait(for: name, at: now)
+        if let wait = wait(for: name, at: now) { return wait }
+        // The answer may be that another process's lease ends about now.
+        guard case .ours = knowledge(of: name) else { return Wait(holder: nil, until: now + Self.whileAsked) }
+        return nil
     }
 
     private func acquire(_ names: Set<LeaseName>, at now: Timestamp) async throws(TaskStoreError) {

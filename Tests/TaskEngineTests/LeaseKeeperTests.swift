@@ -1,0 +1,34 @@
+import SQLiteDriver
+import TaskModel
+import TaskStore
+import TaskTesting
+import Testing
+
+@testable import TaskEngine
+
+@Suite struct LeaseKeeperTests {
+    @Test func `nobody starts under a lease while another caller still asks for it`() async throws {
+        let directory = try TemporaryDirectory()
+        let clock = ManualTimeSource()
+        let sqlite = try SQLiteDriver.open(path: directory.file("pollux.sqlite"))
+        let driver = ClockedDriver(sqlite) { clock.now() }
+        let stores = (1...2).map { number in
+            TaskStore(driver, holder: LeaseHolder(name: "process \(number)", token: LeaseToken(UInt128(number))))
+        }
+        let keeper = LeaseKeeper(stores[0], time: clock)
+        let name = LeaseName.retention
+        for _ in 1...40 {
+            _ = try await stores[1].acquire([name], at: clock.now())
+            #expect(try await keeper.acquire(name, at: clock.now()) != nil)
+            clock.advance(by: .seconds(10))
+            _ = try await stores[1].acquire([name], at: clock.now())
+            // As far as the keeper knows it has expired, and all of these ask.
+            clock.advance(by: .seconds(6))
+            try await withThrowingTaskGroup(of: Bool.self) { group in
+                for _ in 1...8 { group.addTask { try await keeper.acquire(name, at: clock.now()) == nil } }
+                for try await mayStart in group { #expect(!mayStart) }
+            }
+        }
+        try sqlite.close()
+    }
+}
