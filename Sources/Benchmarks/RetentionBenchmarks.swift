@@ -26,6 +26,7 @@ struct RetentionBenchmarks {
     func run() async throws {
         var policy = RetentionPolicy()
         policy.ended = Self.days(Self.kept)
+        policy.ledger = Self.days(Self.year)
         let state = try place.directory("retention")
         let sizes = try await play(
             2 * Self.year, under: policy, steadyFrom: Self.year, in: state, "stubs for a year")
@@ -33,6 +34,7 @@ struct RetentionBenchmarks {
         try compare(state)
         policy.idempotencyKeys = Self.days(Self.quarter)
         policy.stubs = Self.days(Self.quarter)
+        policy.ledger = Self.days(Self.quarter)
         _ = try await play(
             Self.year, under: policy, steadyFrom: Self.quarter + 1, in: try place.directory("retention-short"),
             "stubs for \(Self.quarter) days")
