@@ -69,7 +69,7 @@ final class MachinesDriver {
                 Intent(number: $0, random: random, now: now, endpoints: Intent.endpoints)
             })
         if world.passRandom.happens(400) || mutant?.needsPrograms ?? false {
-            clients.passed = PassedIntent.all(random: world.passRandom, callsBack: false)
+            clients.passed = PassedIntent.all(random: world.passRandom, callsBack: world.callsBack)
         }
         machines = (1...random.integer(in: 2...3)).map { Machine(number: $0) }
         for index in machines.indices { machines[index].startsAt = Int64(random.integer(in: 0...3_000)) }
@@ -273,11 +273,7 @@ final class MachinesDriver {
     private func kill(_ index: Int) async {
         let life = machines[index].life
         hasMoved = true
-        if machines[index].daemon?.gateway.fates.unstored.contains(where: { [.delivered, .received].contains($0.fate) })
-            ?? false
-        {
-            audit.repliesAreAmbiguous = true
-        }
+        noteLostFates(of: index)
         machines[index].stopFlag.stop()
         for task in machines[index].tasks { task.cancel() }
         while let parked = world.scheduler.waiting.first(where: { $0.life == life }) {
@@ -309,7 +305,15 @@ final class MachinesDriver {
         }
     }
 
+    /// Other daemons will not know of replies that were delivered and are not stored as such, and take them for lost.
+    private func noteLostFates(of index: Int) {
+        let unstored = machines[index].daemon?.gateway.fates.unstored ?? []
+        if unstored.contains(where: { [.delivered, .received].contains($0.fate) }) { audit.repliesAreAmbiguous = true }
+    }
+
     private func stop(_ index: Int, for span: Int) {
+        // It may have renewed its leases ten seconds ago.
+        if span > 5_000 { noteLostFates(of: index) }
         world.trace.note("machine \(machines[index].number) stands still for \(span) ms")
         machines[index].goesOnAt = world.clock.steady + Int64(span)
         machines[index].hasRunSince = nil
@@ -510,7 +514,8 @@ final class MachinesDriver {
         // While all stand still, nobody is there to be asked.
         guard machines.allSatisfy(\.isUp), machines.contains(where: \.serves) else { return nil }
         let open = audit.tasks.filter { !$0.hasEnded }
-        if steps > 60_000 || world.clock.steady - (faultsEndedAt ?? 0) > 86_400_000 {
+        // Failed deliveries are repeated after hours, and each daemon renews its leases meanwhile.
+        if steps > (world.notifies ? 100_000 : 60_000) || world.clock.steady - (faultsEndedAt ?? 0) > 86_400_000 {
             let words = open.map { "\($0.id) \($0.endpoint) \($0.state) \($0.onUncertain)" }.joined(separator: ", ")
             let other = [
                 audit.awaitsFirstReading ? "a reading" : nil, audit.undelivered,
