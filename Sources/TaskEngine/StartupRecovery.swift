@@ -28,7 +28,7 @@ package struct StartupRecovery: Sendable {
             // Their connections ended with the process.
             try await store.endOpenExchanges(at: time.now())
         }
-        fates.watch(try await store.deliveredExchanges())
+        fates.watch(try await store.deliveredExchanges(), at: time.now())
         accounts.former.set(try await store.leaseEnds())
         let runningUntil = try await witness.check(at: time.now())
         // In a copy, the request may also have been sent again later, by the daemon that continued.

@@ -21,6 +21,14 @@ package final class ExchangeFates: Sendable {
         var watched: [TaskID: Watched] = [:]
         /// With as many, those that can be claimed no more are dropped.
         var mostWatched = 1_000
+
+        mutating func dropOld(at now: Timestamp) {
+            guard watched.count > mostWatched else { return }
+            watched = watched.filter { _, watched in
+                watched.deliveredAt.map { now - $0 <= JoinRule.deliveredWindow } ?? true
+            }
+            mostWatched = max(1_000, watched.count * 2)
+        }
     }
 
     private let state = Mutex(State())
@@ -33,21 +41,18 @@ package final class ExchangeFates: Sendable {
     func watch(_ exchange: OpenExchange, at now: Timestamp) {
         state.withLock { state in
             state.watched[exchange.task] = Watched(exchange: exchange)
-            guard state.watched.count > state.mostWatched else { return }
-            state.watched = state.watched.filter { _, watched in
-                watched.deliveredAt.map { now - $0 <= JoinRule.deliveredWindow } ?? true
-            }
-            state.mostWatched = max(1_000, state.watched.count * 2)
+            state.dropOld(at: now)
         }
     }
 
     /// Watches the delivered exchanges of other processes.
-    func watch(_ delivered: [(task: TaskID, fate: ExchangeFate)]) {
+    func watch(_ delivered: [(task: TaskID, fate: ExchangeFate)], at now: Timestamp) {
         state.withLock { state in
             for (task, fate) in delivered where state.watched[task] == nil {
                 let exchange = OpenExchange(task: task, mark: fate.mark, contentKey: fate.contentKey)
                 state.watched[task] = Watched(exchange: exchange, deliveredAt: fate.at)
             }
+            state.dropOld(at: now)
         }
     }
 

@@ -24,7 +24,7 @@ package struct LogFollower: Worker {
         let shared = try await store.sharedState()
         tokens.take(shared.tokens)
         // A program may ask this machine about a task that it submitted at another one.
-        if !shared.tokens.isEmpty { fates.watch(try await store.deliveredExchanges()) }
+        if !shared.tokens.isEmpty { fates.watch(try await store.deliveredExchanges(), at: now) }
         if breakers.take(shared.circuits) { wakes.signalAll() }
         if shared.isOnOtherServer {
             try await witness.check(at: now)
