@@ -166,6 +166,7 @@ package struct TaskEngine: Sendable {
                 store: store, catalog: catalog, downloads: downloads, storage: storage, wakes: wakes, time: time)
         }
         let fates = ExchangeFates()
+        admission.leases.store(fates)
         let tokens = try await LocalTokens(store, random: random, time: time)
         gateway = GatewayService(
             tokens: tokens, fates: fates, catalog: catalog,
@@ -211,8 +212,7 @@ package struct TaskEngine: Sendable {
         }
         renewal = databaseClock.map { clock in
             loop(
-                LeaseRenewal(
-                    store: store, leases: admission.leases, fates: fates, clock: clock, wakes: wakes, logger: logger))
+                LeaseRenewal(store: store, leases: admission.leases, clock: clock, wakes: wakes, logger: logger))
         }
         let witness = WitnessCheck(store: store, hold: hold, random: random, wakes: wakes, logger: logger)
         follower = databaseClock.map { _ in

@@ -91,6 +91,8 @@ package struct AcquiredLeases: Sendable, Hashable {
     package let held: [HeldLease]
     /// Those that were ours before, and had not expired.
     package let renewed: Set<LeaseName>
+    /// The fates of exchanges that were stored with them.
+    package internal(set) var fates: [ExchangeFate] = []
 }
 
 /// A process that holds leases.

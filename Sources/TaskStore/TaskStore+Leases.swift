@@ -16,11 +16,20 @@ extension TaskStore {
     package func now() async throws(TaskStoreError) -> Timestamp { try await read("now") { try $0.now() } }
 
     /// Acquires the leases that are free or expired, and renews ours.
-    package func acquire(_ names: [LeaseName], at now: Timestamp) async throws(TaskStoreError) -> AcquiredLeases {
+    ///
+    /// In the same commit, and before it reads the clock, it stores the `fates` of exchanges that are known by then. So what is
+    /// open at a process that has renewed its lease was open at that time.
+    package func acquire(
+        _ names: [LeaseName], at now: Timestamp, storing fates: @escaping @Sendable () -> [ExchangeFate] = { [] }
+    ) async throws(TaskStoreError) -> AcquiredLeases {
         let (holder, term) = (holder, leaseTerm)
         return try await write("acquire") { transaction in
+            let stored = fates()
+            try transaction.settle(stored)
             let now = try term == nil ? now : transaction.now()
-            return try transaction.acquire(names, for: holder, term: term, at: now)
+            var acquired = try transaction.acquire(names, for: holder, term: term, at: now)
+            acquired.fates = stored
+            return acquired
         }
     }
 
@@ -184,6 +193,8 @@ extension ChangeSet {
         guard let leaseTerm else { return }
         let (name, now) = (LeaseName(processOf: holder.token), try transaction.now())
         guard try !transaction.leases().contains(where: { $0.name == name && $0.isLive(at: now) }) else { return }
+        // Others could take what is open here for undelivered, so it is.
+        try transaction.endDeadProcesses(at: now)
         try transaction.put([Lease(name: name, holder: holder, expiresAt: now + leaseTerm)])
     }
 

@@ -35,6 +35,8 @@ final class LeaseKeeper: Sendable {
     }
 
     private let state = Mutex(State())
+    /// What is stored with each renewal, for the other processes.
+    private let fates = Mutex<ExchangeFates?>(nil)
     private let store: TaskStore
     private let time: any TimeSource
     /// See ``EngineLimits/leasesCountFromReply``.
@@ -50,6 +52,9 @@ final class LeaseKeeper: Sendable {
         self.time = time
         self.countsFromReply = countsFromReply
     }
+
+    /// Has each renewal store what became of replies of the gateway.
+    func store(_ fates: ExchangeFates) { self.fates.withLock { $0 = fates } }
 
     /// Whether other processes may use the store at the same time.
     var isShared: Bool { store.leaseTerm != nil }
@@ -142,7 +147,9 @@ final class LeaseKeeper: Sendable {
         defer { state.withLock { $0.asked.subtract(names) } }
         guard !names.isEmpty else { return false }
         let before = time.elapsed()
-        let answer = try await store.acquire(names.sorted { $0.text < $1.text }, at: now)
+        let fates = isShared ? fates.withLock { $0 } : nil
+        let answer = try await store.acquire(names.sorted { $0.text < $1.text }, at: now) { fates?.unstored ?? [] }
+        fates?.drop(answer.fates)
         let after = time.elapsed()
         // The term counts from before the write was sent: nobody knows how long its reply was on its way.
         let end = store.leaseTerm.map { (countsFromReply ? after : before) + $0 - Lease.margin }

@@ -9,7 +9,6 @@ package import TaskStore
 package struct LeaseRenewal: Worker {
     let store: TaskStore
     let leases: LeaseKeeper
-    let fates: ExchangeFates
     let clock: DatabaseClock
     let wakes: WakeSignals
     let logger: Logger
@@ -17,8 +16,6 @@ package struct LeaseRenewal: Worker {
     package var wake: WakeSignal { wakes.leases }
 
     package func claim(into work: inout [TaskID], at now: Timestamp) async throws(TaskStoreError) -> Timestamp {
-        // A renewal tells other processes that what is open at the gateway here is open, so what is not is stored before.
-        try await fates.store(in: store)
         _ = try await leases.acquire(LeaseName(processOf: store.holder.token), at: now)
         let (next, isNew) = try await leases.renew(at: now)
         try await clock.adjust()

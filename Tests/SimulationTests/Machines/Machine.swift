@@ -23,6 +23,8 @@ final class Machine {
     var loops: [SimulationDriver.LoopState] = []
     /// The simulated tasks of the daemon.
     var tasks: [Task<Void, Never>] = []
+    /// Whether its gateway stores what became of replies.
+    var isRecording = false
     /// How many commits there were when its follower looked last.
     var followed = 0
     /// When the daemon goes on that stands still (SIGSTOP); nil if it runs.

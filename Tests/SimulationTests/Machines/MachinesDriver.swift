@@ -68,7 +68,7 @@ final class MachinesDriver {
             intents: (1...random.integer(in: 2...6)).map {
                 Intent(number: $0, random: random, now: now, endpoints: Intent.endpoints)
             })
-        if world.passRandom.happens(400) || mutant?.needsPrograms ?? false {
+        if mutant?.needsPrograms ?? world.passRandom.happens(400) {
             clients.passed = PassedIntent.all(random: world.passRandom, callsBack: world.callsBack)
         }
         machines = (1...random.integer(in: 2...3)).map { Machine(number: $0) }
@@ -184,7 +184,7 @@ final class MachinesDriver {
             for reply in truth.takeReplies(to: task, by: token) { audit.note(reply) }
             world.touch()
         case .answered(let action, let answer, let life):
-            record(answer, to: action, isServed: machines.contains { $0.life == life })
+            record(answer, to: action, of: life, isServed: machines.contains { $0.life == life })
             world.touch()
         case .delivered(let delivery, let wasTaken):
             audit.note(delivery, wasTaken: wasTaken)
@@ -210,7 +210,9 @@ final class MachinesDriver {
         machines[index].loops[place] = loop
     }
 
-    private func record(_ answer: Result<TaskID?, TaskServiceError>, to action: Action, isServed: Bool) {
+    private func record(
+        _ answer: Result<TaskID?, TaskServiceError>, to action: Action, of life: Int, isServed: Bool
+    ) {
         let words =
             switch answer {
             case .success(let id): id?.text ?? "done"
@@ -219,6 +221,9 @@ final class MachinesDriver {
         world.trace.note("\(action.words): \(isServed ? words : "no reply")")
         if isServed, case .success(let id?) = answer { clients.promised.insert(id.text) }
         if isServed, case .bringReply(let late) = action, case .success = answer { audit.note(late) }
+        if case .recordFates = action {
+            for machine in machines where machine.life == life { machine.isRecording = false }
+        }
         if case .pass(let attempt) = action {
             if !isServed, attempt.fate == .delivered { audit.repliesAreAmbiguous = true }
             clients.settle(attempt, isServed ? answer : .success(nil), in: world)
@@ -283,6 +288,7 @@ final class MachinesDriver {
         machines[index].life = 0
         (machines[index].daemon, machines[index].loops, machines[index].tasks) = (nil, [], [])
         (machines[index].goesOnAt, machines[index].hasRunSince) = (nil, nil)
+        machines[index].isRecording = false
         machines[index].startsAt = world.clock.steady + Int64(world.random.integer(in: 0...30_000))
         world.touch()
     }
@@ -313,7 +319,7 @@ final class MachinesDriver {
 
     private func stop(_ index: Int, for span: Int) {
         // It may have renewed its leases ten seconds ago.
-        if span > 5_000 { noteLostFates(of: index) }
+        noteLostFates(of: index)
         world.trace.note("machine \(machines[index].number) stands still for \(span) ms")
         machines[index].goesOnAt = world.clock.steady + Int64(span)
         machines[index].hasRunSince = nil
@@ -348,7 +354,6 @@ final class MachinesDriver {
             if world.passRandom.happens(150), let attempt = clients.passedTry(random: world.passRandom) {
                 await act(.pass(attempt))
             }
-            if world.passRandom.happens(60) { await act(.recordFates) }
         }
     }
 
@@ -373,9 +378,12 @@ final class MachinesDriver {
 
     /// A program or a person asks any daemon that runs.
     private func act(_ action: Action) async {
-        guard let index = world.random.pick(machines.indices.filter { machines[$0].serves }),
-            let daemon = machines[index].daemon
-        else { return }
+        guard let index = world.random.pick(machines.indices.filter { machines[$0].serves }) else { return }
+        await act(action, at: index)
+    }
+
+    private func act(_ action: Action, at index: Int) async {
+        guard let daemon = machines[index].daemon else { return }
         switch action {
         case .submit(let number, _):
             if let place = clients.intents.firstIndex(where: { $0.number == number }) {
@@ -421,6 +429,8 @@ final class MachinesDriver {
         case resume(StepScheduler.ParkedTask)
         case claim(Int, Int)
         case deliver(CallbackDriver.Delivery)
+        /// The gateway of a machine stores what became of its replies, as it does as soon as it knows.
+        case recordFates(Int)
     }
 
     private func step() async throws {
@@ -438,11 +448,17 @@ final class MachinesDriver {
             }
         }
         choices += world.callbackDriver.due.map(Choice.deliver)
+        for index in machines.indices where machines[index].serves && !machines[index].isRecording {
+            if machines[index].daemon?.gateway.fates.unstored.isEmpty == false { choices.append(.recordFates(index)) }
+        }
         guard let choice = world.random.pick(choices) else { return try advance(until: waiting) }
         switch choice {
         case .resume(let parked): await world.scheduler.resume(parked)
         case .claim(let place, let index): await claim(place, on: index)
         case .deliver(let delivery): await deliver(delivery)
+        case .recordFates(let index):
+            machines[index].isRecording = true
+            await act(.recordFates, at: index)
         }
     }
 

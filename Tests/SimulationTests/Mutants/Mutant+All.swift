@@ -17,7 +17,10 @@ extension Mutant {
         breaking(
             .ignoresPermits, "does not look at its lease before the first byte", caughtBy: [.leaseCoversFirstByte]
         ).onMachines,
-        loosening("counts the term of a lease from the reply", caughtBy: [.leaseCoversFirstByte]) {
+        loosening(
+            "counts the term of a lease from the reply",
+            caughtBy: [.leaseCoversFirstByte, .retryJoins, .onlyRetriesJoin]
+        ) {
             $0.leasesCountFromReply = true
         }.onMachines,
         droppingReplies.onMachines,
