@@ -88,7 +88,7 @@ package struct StoreExport {
     }
 
     private static let notEmpty = TaskStoreError.failed(
-        "the PostgreSQL database has tasks or settings of its own, and a store is moved only to an empty one")
+        "the PostgreSQL database is not empty; choose an empty one")
 
     /// Every table and column of the source must have a place.
     private func checkTables(_ tables: [CopiedTable], in source: any SQLConnection) throws {

@@ -139,7 +139,7 @@ struct StoreExportTests {
         }
     }
 
-    @Test func `a database with tasks of its own is refused, and the old one stays in use`() async throws {
+    @Test func `a database that is not empty is refused, and the old one stays in use`() async throws {
         try await with { stores in
             let driver = try PostgresDriver.open(stores.address)
             _ = try await TaskStore(driver).insert(.new(.task(901)))

@@ -7,7 +7,7 @@ import Testing
 @testable import TaskEngine
 
 @Suite struct LeaseKeeperTests {
-    @Test func `nobody starts under a lease while another caller still asks for it`() async throws {
+    @Test func `no work starts under a lease while another caller asks for it`() async throws {
         let directory = try TemporaryDirectory()
         let clock = ManualTimeSource()
         let sqlite = try SQLiteDriver.open(path: directory.file("pollux.sqlite"))

@@ -89,7 +89,7 @@ import Testing
         }
     }
 
-    @Test func `a request that has waited for a reply at another process gets a task of its own`() {
+    @Test func `a request that has waited for another process gets a new task`() {
         let open = [exchange(1, .open, .seconds(70), isElsewhere: true)]
         for counted in [false, true] {
             #expect(rule.decide(among: open, isCountedRetry: counted, hasWaited: true, at: now) == .new)

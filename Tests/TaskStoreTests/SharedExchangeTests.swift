@@ -63,7 +63,7 @@ import Testing
         }
     }
 
-    @Test func `a request gets a task of its own once the reply to the other one was delivered`() async throws {
+    @Test func `an equal request gets a new task after the first reply was delivered`() async throws {
         try await with { shared in
             _ = try await shared.submit(1, at: shared.here)
             try await shared.here.settle([
@@ -93,7 +93,7 @@ import Testing
         try await with { shared in
             _ = try await shared.submit(1, at: shared.here)
             shared.clock.advance(by: .seconds(100))
-            // What was open is not delivered any more, whoever looks first.
+            // The lease has expired, so the open exchange counts as undelivered.
             #expect(try await shared.submit(2, at: shared.there) == .joined(id(1)))
             #expect(
                 try await shared.submit(3, at: shared.here) == .undecided(until: shared.clock.now() + .seconds(1)))

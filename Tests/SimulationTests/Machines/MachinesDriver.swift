@@ -527,7 +527,7 @@ final class MachinesDriver {
 
     /// The next action after the faults: nil to continue, `.some(nil)` at the end.
     private func nextAction() throws -> Action?? {
-        // While all stand still, nobody is there to be asked.
+        // No daemon answers while all of them stand still.
         guard machines.allSatisfy(\.isUp), machines.contains(where: \.serves) else { return nil }
         let open = audit.tasks.filter { !$0.hasEnded }
         // Failed deliveries are repeated after hours, and each daemon renews its leases meanwhile.
