@@ -159,7 +159,7 @@ extension Mutant {
         tampering(
             "moves a destination's place in the log before the delivery",
             caughtBy: [.eventIsDelivered, .deliveredInOrder, .removalIsSafe],
-            after: "UPDATE destination SET cursor = (SELECT MAX(sequence) FROM event)"
+            after: "UPDATE destination SET cursor = (SELECT COALESCE(MAX(sequence), 0) FROM event)"
         ).notifying,
         tampering(
             "forgets dead letters",

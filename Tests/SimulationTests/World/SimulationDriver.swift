@@ -115,6 +115,9 @@ final class SimulationDriver {
         }
     }
 
+    /// More daemons than any history has needed. Without a limit, one whose daemons cannot start would not end.
+    private static let mostIncarnations = 300
+
     /// Runs daemon incarnations until all tasks have ended.
     func run() async throws -> Report {
         while true {
@@ -144,6 +147,9 @@ final class SimulationDriver {
         return await withDiscardingTaskGroup { group in
             do throws(any Error) {
                 incarnations += 1
+                guard incarnations <= Self.mostIncarnations else {
+                    throw Violation(.everythingEnds, "\(Self.mostIncarnations) daemons did not bring it to an end")
+                }
                 world.trace.note("life \(incarnations)")
                 try audit.begin(incarnation: incarnations, path: disk.path)
                 let sqlite = try SQLiteDriver.open(path: disk.path, writing: .callers)
