@@ -131,7 +131,9 @@ let package = Package(
             resources: [.embedInCode("0001_create_tables.sql")]),
         .target(
             name: "PostgresDriver",
-            dependencies: ["CPostgreSQL", "PostgresMigrations", "StoreSQL", "TaskModel", "TaskStore"]),
+            dependencies: [
+                "CPostgreSQL", "PostgresMigrations", "StoreSQL", "TaskModel", "TaskStore", "VerbatimJSON", crypto,
+            ]),
         // Moves a SQLite store to PostgreSQL.
         .target(
             name: "StoreExport",
@@ -278,7 +280,7 @@ let package = Package(
             name: "PostgresDriverTests",
             dependencies: [
                 "PostgresDriver", "PostgresMigrations", "PostgresTesting", "StoreSQL", "TaskModel", "TaskStore",
-                "VerbatimJSON",
+                "TaskTesting", "VerbatimJSON",
             ]),
         .testTarget(
             name: "StoreExportTests",

@@ -9,6 +9,7 @@ import NIOCore
 import NIOPosix
 import NotificationSending
 import PollingPolicy
+import PostgresDriver
 import ProviderCatalog
 import SQLiteDriver
 import ServiceLifecycle
@@ -159,7 +160,9 @@ package enum Daemon {
         let metrics = EngineMetrics()
         let (watched, watchdog) = watched(opened.driver, by: listeners.manager, time: time)
         let store = TaskStore(
-            MeasuredDriver(watched, metrics: metrics, time: time), witness: WitnessFile(in: settings.stateDirectory),
+            MeasuredDriver(watched, metrics: metrics, time: time),
+            witness: opened.isShared ? nil : WitnessFile(in: settings.stateDirectory),
+            journal: opened.isShared ? JournalFile(in: settings.stateDirectory) : nil,
             files: opened.keepsParts ? files : nil)
         let downloads = Downloader(
             files: files, connections: configuration.view(\.connections),

@@ -19,8 +19,13 @@ struct RowNumbers {
     /// The numbers of ``PostgresConnection/lock``.
     init(_ result: OpaquePointer) {
         let row = PostgresRow(result: result, row: 0)
-        last = [.task: row.integer(0), .event: row.integer(1)]
+        // On a server that has taken over, places may be known to readers that it has lost.
+        let skipped = row.integer(2) == 0 ? 0 : Self.mostLostLines
+        last = [.task: row.integer(0), .event: row.integer(1) + skipped]
     }
+
+    /// More lines than a server that takes over can have lost. JavaScript counts exactly beyond 500 million times this many.
+    private static let mostLostLines: Int64 = 1 << 24
 
     mutating func next(of sequence: SQLSequence) -> Int64 {
         isChanged = true
@@ -35,7 +40,14 @@ extension PostgresConnection {
     /// The lock is taken at the beginning, because the rules of the store read rows before they change them. Writers of all
     /// machines so follow each other as in SQLite. With READ COMMITTED each later statement sees all commits before the lock
     /// (https://www.postgresql.org/docs/15/transaction-iso.html#XACT-READ-COMMITTED).
-    private static let lock: SQLStatement = "SELECT last_task, last_event FROM log_counter FOR UPDATE"
+    ///
+    /// The third column is 1 on another server than the one on which ``TaskStore/checkWitness(newEpoch:at:)`` was last run.
+    private static let lock: SQLStatement = """
+        SELECT last_task, last_event,
+          CASE WHEN (SELECT value FROM meta WHERE name = 'server') <> (\(SQLDialect.postgres.serverIdentity ?? "''"))
+            THEN 1 ELSE 0 END
+        FROM log_counter FOR UPDATE
+        """
 
     /// Time limits of this transaction: of a statement, of the wait for the lock, and of a process that stands still. They are
     /// set in each transaction, so they also hold behind a pooler. A commit returns once it is on disk.

@@ -20,6 +20,7 @@ package struct StartupRecovery: Sendable {
     /// Ends the leases of the previous daemon and declares the submissions under them lost. The requests may have been
     /// sent, so only the provider's list, a person or a policy decides. All other tasks continue from their rows.
     package func run() async throws(TaskStoreError) {
+        try await store.beginJournal()
         // Other processes may be alive if they share the store. Their leases expire by themselves.
         let isAlone = store.leaseTerm == nil
         if isAlone {

@@ -214,12 +214,14 @@ package struct TaskEngine: Sendable {
             loop(
                 LeaseRenewal(store: store, leases: admission.leases, clock: clock, wakes: wakes, logger: logger))
         }
-        let witness = WitnessCheck(store: store, hold: hold, random: random, wakes: wakes, logger: logger)
+        let witness = WitnessCheck(
+            store: store, hold: hold, leases: admission.leases, streams: streams, random: random, wakes: wakes,
+            logger: logger)
         follower = databaseClock.map { _ in
             loop(
                 LogFollower(
                     store: store, breakers: breakers, tokens: tokens, fates: fates, hold: hold, witness: witness,
-                    wakes: wakes))
+                    wakes: wakes, logger: logger))
         }
         recovery = StartupRecovery(
             store: store, catalog: catalog, accounts: admission.accounts, hold: hold, fates: fates, starts: starts,

@@ -130,7 +130,10 @@ package final class EventLog: Sendable {
         try await driver.read(for: .read("logPage"), .page) { rows in
             let bounds = try LogBounds(rows)
             // An index finds the lines of single tasks.
-            let end = filter.tasks.isEmpty ? min(sequence + Self.mostLinesLookedAt, bounds.newest) : bounds.newest
+            let end =
+                filter.tasks.isEmpty
+                ? min(try rows.lastPlaceWithoutLine(after: sequence, bounds) + Self.mostLinesLookedAt, bounds.newest)
+                : bounds.newest
             guard end > sequence else { return LogPage(lines: [], through: sequence, bounds: bounds) }
             let found = try rows.lines(
                 matching: filter, after: sequence, through: end, limit: limit, maxBytes: Self.mostBytesPerPage)
@@ -149,7 +152,7 @@ package final class EventLog: Sendable {
         }
     }
 
-    private static let mostLinesLookedAt: Int64 = 8_192
+    fileprivate static let mostLinesLookedAt: Int64 = 8_192
     /// The page is limited because a detail may be a whole record.
     private static let mostBytesPerPage = 1 << 20
 
@@ -280,6 +283,14 @@ extension CommittedChange {
     fileprivate init?(_ row: TaskLine) throws(TaskStoreError) {
         guard let id = row.line.task else { return nil }
         self.init(task: row.task, event: try StoredEvent(row.line, of: id))
+    }
+}
+
+extension StoreSnapshot {
+    /// The place before the next line after that one. Where another server took over, millions of places have no line.
+    fileprivate func lastPlaceWithoutLine(after sequence: Int64, _ bounds: LogBounds) throws -> Int64 {
+        guard bounds.newest - sequence > EventLog.mostLinesLookedAt else { return sequence }
+        return try events(of: nil, after: sequence, limit: 1).first.map { $0.sequence - 1 } ?? bounds.newest
     }
 }
 

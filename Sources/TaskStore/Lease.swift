@@ -26,7 +26,7 @@ package struct LeaseName: Sendable, Hashable {
 
     /// The lease that a process of a shared store renews as long as it runs.
     package init(processOf token: LeaseToken) {
-        text = Self.processes + token.bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        text = Self.processes + token.text
     }
 
     private static let processes = "@process/"

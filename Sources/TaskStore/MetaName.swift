@@ -1,25 +1,34 @@
-import TaskModel
+package import TaskModel
 import VerbatimJSON
 
 /// The stored form of the mode in `meta`.
 extension RestoredMode {
-    var text: String {
-        JSONValue.object(
-            JSONObject([
-                ("since_ms", .number(JSONNumber(Int(since.milliseconds)))),
-                ("at_ms", .number(JSONNumber(Int(at.milliseconds)))), ("reason", .string(reason)),
-                ("seen", .string(seen)),
-            ])
-        ).text
+    package var text: String {
+        var members = JSONObject([
+            ("since_ms", .number(JSONNumber(Int(since.milliseconds)))),
+            ("at_ms", .number(JSONNumber(Int(at.milliseconds)))), ("reason", .string(reason)),
+            ("seen", .string(seen)),
+        ])
+        if let journals {
+            members["journals_until_ms"] = .number(JSONNumber(Int(journals.until.milliseconds)))
+            members["awaited"] = .object(JSONObject(journals.awaited.map { ($0.token.text, .string($0.name)) }))
+        }
+        return JSONValue.object(members).text
     }
 
-    init(text: String) throws(TaskStoreError) {
+    package init(text: String) throws(TaskStoreError) {
         let json = try StoredDocument.read(text).object
         guard let since = json?["since_ms"]?.number.flatMap({ Int64($0.digits) }),
             let at = json?["at_ms"]?.number.flatMap({ Int64($0.digits) }), let reason = json?["reason"]?.string,
             let seen = json?["seen"]?.string
         else { throw .damaged("its restore mode cannot be read") }
-        self.init(since: Timestamp(milliseconds: since), at: Timestamp(milliseconds: at), reason: reason, seen: seen)
+        let until = json?["journals_until_ms"]?.number.flatMap { Int64($0.digits) }
+        let awaited = json?["awaited"]?.object?.members.compactMap { member in
+            LeaseToken(text: member.name).map { AwaitedProcess(token: $0, name: member.value.string ?? "") }
+        }
+        self.init(
+            since: Timestamp(milliseconds: since), at: Timestamp(milliseconds: at), reason: reason, seen: seen,
+            journals: until.map { JournalWait(awaited: awaited ?? [], until: Timestamp(milliseconds: $0)) })
     }
 }
 

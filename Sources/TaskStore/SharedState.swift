@@ -5,6 +5,8 @@ package struct SharedState: Sendable {
     package let circuits: [CircuitState]
     package let tokens: [LocalToken]
     package let restored: RestoredMode?
+    /// The server and its timeline; nil if the database has no server.
+    package let server: String?
     /// Whether the server is not the one on which the mode was last decided.
     package let isOnOtherServer: Bool
 }
@@ -13,11 +15,11 @@ extension TaskStore {
     /// Reads it again.
     package func sharedState() async throws(TaskStoreError) -> SharedState {
         try await read("sharedState", .snapshot) { rows in
-            let meta = try rows.meta()
+            let (meta, server) = (try rows.meta(), try rows.serverIdentity())
             return SharedState(
                 circuits: try rows.circuits(), tokens: try rows.localTokens(),
                 restored: try meta[.restored].map { text in try RestoredMode(text: text) },
-                isOnOtherServer: try rows.isOnOtherServer(meta))
+                server: server, isOnOtherServer: server.map { $0 != meta[.server] } ?? false)
         }
     }
 

@@ -24,6 +24,8 @@ extension TaskStore {
     ) async throws(TaskStoreError) -> AcquiredLeases {
         let (holder, term) = (holder, leaseTerm)
         return try await write("acquire") { transaction in
+            // The leases that the new server has show whose journals it needs.
+            if try term != nil && transaction.hasMoved(transaction.meta()) { throw TaskStoreError.restored }
             let stored = fates()
             try transaction.settle(stored)
             let now = try term == nil ? now : transaction.now()
@@ -166,6 +168,13 @@ extension StoreTransaction {
         try end(leases.filter { $0.name.isOfProcess && !$0.isLive(at: now) }, at: now)
     }
 
+    /// Ends the leases of all work, whoever has them.
+    func endAllWork(at now: Timestamp) throws {
+        let names = try leases().map(\.name).filter { !$0.isOfProcess }
+        try drop(names)
+        try noteLeaseEnds(of: names, at: now)
+    }
+
     /// Removes leases. What is open at the gateway of a process that ends its own was not delivered.
     fileprivate func end(_ leases: [Lease], at now: Timestamp) throws {
         guard !leases.isEmpty else { return }
@@ -194,7 +203,7 @@ extension ChangeSet {
         let (name, now) = (LeaseName(processOf: holder.token), try transaction.now())
         guard try !transaction.leases().contains(where: { $0.name == name && $0.isLive(at: now) }) else { return }
         // Others could take what is open here for undelivered, so it is.
-        try transaction.endDeadProcesses(at: now)
+        if try !transaction.hasMoved(transaction.meta()) { try transaction.endDeadProcesses(at: now) }
         try transaction.put([Lease(name: name, holder: holder, expiresAt: now + leaseTerm)])
     }
 

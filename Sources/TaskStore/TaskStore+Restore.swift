@@ -10,6 +10,8 @@ package enum WitnessFinding: Sendable {
 
     /// The mode of the database; nil if it is not known to be a copy.
     package var mode: RestoredMode? { if case .copy(let mode) = self { mode } else { nil } }
+    /// When the database was last in use; nil if it is a copy or that is not known.
+    package var runningUntil: Timestamp? { if case .noCopy(let time) = self { time } else { nil } }
 }
 
 /// Detects that the database is an older copy, and prevents paid requests from it.
@@ -20,8 +22,9 @@ extension TaskStore {
     package func checkWitness(
         newEpoch: String, at now: Timestamp
     ) async throws(TaskStoreError) -> WitnessFinding {
-        let (found, hasWitness) = (witness?.witness.read(), witness != nil)
+        let (found, sendsPaid) = (witness?.witness.read(), witness != nil || journal != nil)
         let isShared = leaseTerm != nil
+        let hasJournal = journal != nil
         let start = try await commit(.write("checkWitness")) { changes throws -> Start in
             let transaction = changes.transaction
             let meta = try transaction.meta()
@@ -41,14 +44,14 @@ extension TaskStore {
                 try transaction.put(.unwitnessed, "")
             }
             try transaction.beginLogEpoch(newEpoch, isCopy: false)
-            let isOnOtherServer = try transaction.isOnOtherServer(meta)
+            let hasMoved = try transaction.hasMoved(meta)
             if let server { try transaction.put(.server, server) }
             let reason =
                 start.mode?.reason
-                ?? (isOnOtherServer && meta[.server] != nil
+                ?? (hasMoved
                     ? "PostgreSQL goes on as another server or on a new timeline, so its last commits may be missing."
                     : Self.reason(for: found, meta, at: latest.sequence, isShared: isShared))
-            guard hasWitness, let reason else {
+            guard sendsPaid, let reason else {
                 // An earlier start may not have reached the check.
                 let since = [found?.at, meta[.uncheckedSince].flatMap { Timestamp(rfc3339: $0) }].compactMap(\.self)
                     .min()
@@ -57,11 +60,17 @@ extension TaskStore {
                 return start
             }
             let times = [latest.at, meta[.backup].flatMap { Timestamp(rfc3339: $0) }, start.mode?.since, now]
-            let mode = RestoredMode(since: times.compactMap(\.self).min() ?? now, at: now, reason: reason, seen: seen)
+            var mode = RestoredMode(since: times.compactMap(\.self).min() ?? now, at: now, reason: reason, seen: seen)
+            // The journals show what the new server lacks, unless a person has to decide for another reason.
+            let mayCompare = meta[.backup] == nil && (start.mode.map { $0.journals != nil } ?? true)
+            if hasMoved, hasJournal, mayCompare {
+                mode.journals = try transaction.beginJournalWait(after: start.mode?.journals)
+            }
             start.mode = mode
             try transaction.put(.restored, mode.text)
             try transaction.beginLogEpoch(newEpoch, isCopy: true)
-            try changes.doubt(since: mode.since, at: now)
+            if hasMoved { try transaction.endAllWork(at: now) }
+            if mode.journals == nil { try changes.doubt(since: mode.since, at: now) }
             return start
         }
         if let mode = start.mode { return .copy(mode) }
@@ -95,8 +104,7 @@ extension TaskStore {
 
     /// Writes the first witness of the epoch or of this start, then stores that it exists.
     private func begin(_ start: Start, at now: Timestamp) async throws(TaskStoreError) {
-        guard let witness else { return }
-        try await witness.begin(epoch: start.epoch, at: start.sequence, now: now)
+        try await witness?.begin(epoch: start.epoch, at: start.sequence, now: now)
         try await write("witnessed") { transaction in
             if try transaction.meta()[.unwitnessed] != nil { try transaction.drop(.unwitnessed) }
         }
@@ -178,26 +186,25 @@ extension TaskStore {
         return accepted.count
     }
 
-    /// Writes the witness in the epoch that another process has begun, where a person has accepted the copy.
-    package func continueAfterRestore(at now: Timestamp) async throws(TaskStoreError) {
-        let start = try await read("epoch", .snapshot) { rows in
-            try rows.meta()[.epoch].map { epoch in
-                Start(mode: nil, epoch: epoch, sequence: try rows.latestEvent().sequence)
-            }
-        }
-        if let start { try await begin(start, at: now) }
-    }
-
     private struct Accepted {
         let count: Int
         /// Nil if there was nothing to accept.
         let sequence: Int64?
     }
 
-    /// Returns once the witness is on disk for all attempts started so far. Call it before their first byte is sent.
+    /// Returns once it is on disk, outside the database, that the task's latest attempt was started. Call it before the
+    /// first byte of its request is sent.
+    package func noteStart(of task: TrackedTask, at now: Timestamp) async throws(TaskStoreError) {
+        if let attempt = task.attempt {
+            try await journal?.append(
+                .attempt(JournalEntry(task: task.id, attempt: attempt, account: task.account)))
+        }
+        try await secureWitness(at: now)
+    }
+
+    /// Returns once the witness is on disk for all attempts started so far.
     package func secureWitness(at now: Timestamp) async throws(TaskStoreError) {
-        guard let witness else { return }
-        try await witness.secure(log.latestStart, at: now)
+        try await witness?.secure(log.latestStart, at: now)
     }
 }
 
@@ -206,6 +213,9 @@ extension StoreSnapshot {
     func isOnOtherServer(_ meta: [MetaName: String]) throws -> Bool {
         try serverIdentity().map { $0 != meta[.server] } ?? false
     }
+
+    /// Whether the database was on another server when the mode was last decided.
+    func hasMoved(_ meta: [MetaName: String]) throws -> Bool { try meta[.server] != nil && isOnOtherServer(meta) }
 }
 
 extension TrackedTask {
@@ -216,7 +226,7 @@ extension TrackedTask {
 extension ChangeSet {
     /// Makes the copy's queued tasks uncertain, and extends the search windows of its uncertain tasks. Each may have
     /// been sent since then.
-    fileprivate mutating func doubt(since: Timestamp, at now: Timestamp) throws {
+    mutating func doubt(since: Timestamp, at now: Timestamp) throws {
         let queued = try transaction.open(in: .queued).map(\.task.id)
         try load(queued)
         for id in queued {

@@ -11,8 +11,10 @@ package struct TaskStore: Sendable {
     let driver: any StoreDriver
     /// The holder of the leases for claims.
     package let holder: LeaseHolder
-    /// Detects a database that is an older copy; nil if nothing paid is sent.
+    /// Detects a database that is an older copy; nil if nothing paid is sent, or if the store is shared.
     let witness: WitnessKeeper?
+    /// Shows what a shared database lacks; nil if the store is not shared.
+    let journal: JournalKeeper?
     /// Keeps long values of records; nil if they stay in the database.
     package let files: (any RecordFiles)?
     let unnotedParts = UnnotedParts()
@@ -27,7 +29,8 @@ package struct TaskStore: Sendable {
     /// Creates a store on that database.
     package init(
         _ driver: any StoreDriver, holder: LeaseHolder = .thisProcess, witness: (any Witness)? = nil,
-        files: (any RecordFiles)? = nil, longestInRecord: Int = RecordPart.longestInRecord,
+        journal: (any AttemptJournal)? = nil, files: (any RecordFiles)? = nil,
+        longestInRecord: Int = RecordPart.longestInRecord,
         tampering: EventTampering? = nil
     ) {
         self.driver = driver
@@ -35,6 +38,7 @@ package struct TaskStore: Sendable {
         self.files = files
         self.longestInRecord = longestInRecord
         self.witness = witness.map { WitnessKeeper($0) }
+        self.journal = journal.map { JournalKeeper($0) }
         self.tampering = tampering
         log = EventLog(driver)
     }
@@ -42,6 +46,7 @@ package struct TaskStore: Sendable {
     /// Whether the storage can be written to and trusted now. The check is cheap enough for every claim.
     package func condition() async -> StorageCondition {
         if let failure = await witness?.retry() { return .failed(failure) }
+        if let failure = await journal?.retry() { return .failed(failure) }
         return await driver.condition()
     }
 

@@ -186,7 +186,9 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a standby that lost the last commits takes over, and nothing is paid twice`() async throws {
+        /// `isDown` says whether a machine is down when the standby takes over.
+        @Test(arguments: [false, true])
+        func `a standby that lost the last commits takes over, and nothing is paid twice`(isDown: Bool) async throws {
             let primary = try PostgresServer()
             defer { primary.stop() }
             let name = try primary.newDatabase()
@@ -219,29 +221,45 @@ extension EndToEnd {
                 }
                 #expect(try await world.sandbox.ledger().billed == 2)
                 try primary.tell(.stop)
+                if isDown { try await first.kill9() }
                 try standby.tell(.promote)
-                for daemon in fleet.daemons {
-                    try await until("\(daemon.directory) has noticed") {
-                        try await daemon.ask("GET", "/v1/restore").json.at("restored") == true
-                    }
+                try await until("\(second.directory) has noticed") {
+                    try await second.ask("GET", "/v1/restore").json.at("restored") == true
                 }
-                _ = try await fleet.persistently("POST", "/v1/endpoints/flux/images/resume")
-                // It is queued in the standby, and found in the provider's list.
-                #expect(try await fleet.ended(known).at("state").string == "succeeded")
+                let rest = Fleet(daemons: [second])
+                _ = try await rest.persistently("POST", "/v1/endpoints/flux/images/resume")
                 let new =
-                    try await fleet.persistently(
+                    try await rest.persistently(
                         "POST", "/v1/tasks",
-                        json: first.submission("flux/images", ["prompt": "new"], with: ["idempotency_key": "new"])
+                        json: second.submission("flux/images", ["prompt": "new"], with: ["idempotency_key": "new"])
                     ).json.at("id").string ?? ""
-                let unowned = try await second.ask("GET", "/v1/restore").json.at("unowned").array ?? []
-                #expect(unowned.count == 1, "\(unowned)")
-                #expect(try await world.sandbox.ledger().billed == 2)
-                let accepted = try await second.ask("POST", "/v1/restore", json: ["accept": true])
-                #expect(accepted.status == 200, "\(accepted.text)")
+                if isDown { try await waitForJournal(of: first, at: second) }
+                // It is queued in the standby, and found in the provider's list, because a journal has its attempt.
+                #expect(try await fleet.ended(known).at("state").string == "succeeded")
+                // Nobody accepts anything.
                 #expect(try await fleet.ended(new).at("state").string == "succeeded")
+                #expect(try await second.ask("GET", "/v1/restore").json.at("restored") == false)
                 let ledger = try await world.sandbox.ledger()
                 #expect(ledger.billed == 3 && ledger.mostPerRequest == 1)
+                let events = try await second.ask("GET", "/v1/tasks/\(known)/events").json.at("events").array ?? []
+                #expect(events.contains { $0.at("kind").string == "found_in_journal" }, "\(events)")
+                // The task that the standby never had is named.
+                let logs = fleet.daemons.map(\.log).joined()
+                #expect(logs.contains("The database has lost the task \(lost.at("id").string ?? "?")"))
             }
+        }
+
+        /// Checks that nothing is paid until a machine is back whose journal is needed, then starts it.
+        private func waitForJournal(of missing: RunningDaemon, at daemon: RunningDaemon) async throws {
+            try await Task.sleep(for: .seconds(20))
+            let restore = try await daemon.ask("GET", "/v1/restore").json
+            #expect(restore.at("awaited").array?.count == 1, "\(restore)")
+            let accepted = try await daemon.ask("POST", "/v1/restore", json: ["accept": true])
+            #expect(
+                try accepted.status == 409 && accepted.json.at("code").string == "journals_awaited", "\(accepted.text)")
+            let given = try await daemon.ask("POST", "/v1/restore", json: ["without": ["nobody"]])
+            #expect(given.status == 422, "\(given.text)")
+            try await missing.start()
         }
 
         /// Returns once the condition holds. Errors count as not yet.

@@ -47,7 +47,7 @@ import Testing
             try await runMachines(request)
         } else if let seed = request.seed {
             let driver = try SimulationDriver(
-                seed: seed, stage: try Stage(), mutant: request.mutant, tail: .max)
+                seed: seed, stage: try Stage(), mutant: request.mutant ?? MutantTests.named, tail: .max)
             let outcome = await driver.runCatching()
             print(driver.world.trace.lastLines.joined(separator: "\n"))
             print(outcome)

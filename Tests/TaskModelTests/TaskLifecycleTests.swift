@@ -28,6 +28,10 @@ import VerbatimJSON
         (.submissionRefused(failure), "note >failed >failed note note note note note"),
         (.submissionInterrupted(failure, isProbablyRefused: true), "- >uncertain - - - - - -"),
         (.perhapsSent(since: ManualTimeSource.start), ">uncertain - - - - - - -"),
+        (
+            .foundInJournal(Attempt(number: 2, startedAt: ManualTimeSource.start), account: .default),
+            ">uncertain >uncertain = note note note note note"
+        ),
         (.absentFromList, "- - = - - - - -"),
         (.lookupUndecided(), ">uncertain - = - - - - -"),
         (.foundInList(id, traceID: nil), ">running - >running - - - - -"),

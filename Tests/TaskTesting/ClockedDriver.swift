@@ -1,18 +1,21 @@
 package import TaskModel
 package import TaskStore
 
-/// A database that several processes use, with a clock.
+/// A database that several processes use, with a clock and the identity of its server.
 package struct ClockedDriver: DriverWrapper {
     package let base: any StoreDriver
     package let leaseTerm: Duration?
+    private let server: @Sendable () -> String?
     private let clock: @Sendable () -> Timestamp
 
     /// Without a term, its leases are those of a store that one process has to itself.
     package init(
-        _ base: any StoreDriver, leaseTerm: Duration? = Lease.term, clock: @escaping @Sendable () -> Timestamp
+        _ base: any StoreDriver, leaseTerm: Duration? = Lease.term, server: @escaping @Sendable () -> String? = { nil },
+        clock: @escaping @Sendable () -> Timestamp
     ) {
         self.base = base
         self.leaseTerm = leaseTerm
+        self.server = server
         self.clock = clock
     }
 
@@ -26,24 +29,28 @@ package struct ClockedDriver: DriverWrapper {
     }
 
     package func rows(for call: StoreCall, _ rows: any StoreTransaction) -> any StoreTransaction {
-        ClockedTransaction(base: rows, clock: clock)
+        ClockedTransaction(base: rows, server: server(), clock: clock)
     }
 
     package func rows(for call: StoreCall, _ rows: any StoreSnapshot) -> any StoreSnapshot {
-        ClockedSnapshot(reading: rows, clock: clock)
+        ClockedSnapshot(reading: rows, server: server(), clock: clock)
     }
 }
 
 private struct ClockedSnapshot: SnapshotWrapper {
     let reading: any StoreSnapshot
+    let server: String?
     let clock: @Sendable () -> Timestamp
 
     func now() throws -> Timestamp { clock() }
+    func serverIdentity() throws -> String? { server }
 }
 
 private struct ClockedTransaction: TransactionWrapper {
     let base: any StoreTransaction
+    let server: String?
     let clock: @Sendable () -> Timestamp
 
     func now() throws -> Timestamp { clock() }
+    func serverIdentity() throws -> String? { server }
 }

@@ -18,6 +18,7 @@ extension TaskEvent {
         let events: [TaskEvent] = [
             .submissionStarted(),
             .perhapsSent(since: ManualTimeSource.start),
+            .foundInJournal(Attempt(number: 2, startedAt: ManualTimeSource.start), account: .default),
             .submissionStarted(
                 callback: CallbackDigest((0..<32).map { _ in UInt8.random(in: 0...255, using: &random) })),
             .calledBack(

@@ -11,6 +11,7 @@ package enum TaskEventKind: String, CaseIterable, Sendable {
     case submissionRefused = "submission_refused"
     case submissionInterrupted = "submission_interrupted"
     case perhapsSent = "perhaps_sent"
+    case foundInJournal = "found_in_journal"
     case absentFromList = "absent_from_list"
     case lookupUndecided = "lookup_undecided"
     case foundInList = "found_in_list"
@@ -41,6 +42,7 @@ package enum TaskEventKind: String, CaseIterable, Sendable {
             case .submissionRefused: .submissionRefused
             case .submissionInterrupted: .submissionInterrupted
             case .perhapsSent: .perhapsSent
+            case .foundInJournal: .foundInJournal
             case .absentFromList: .absentFromList
             case .lookupUndecided: .lookupUndecided
             case .foundInList: .foundInList

@@ -66,7 +66,7 @@ struct FileExamination {
                     "Other users can enter the state directory, where requests and results are. Run chmod 700 \(path).")
             )
         }
-        for name in ["pollux.sqlite", "pollux.sqlite-wal", "pollux.sqlite-shm", "pollux.lock", "witness"] {
+        for name in ["pollux.sqlite", "pollux.sqlite-wal", "pollux.sqlite-shm", "pollux.lock", "witness", "journal"] {
             findings += openFile(path + "/" + name, "holds requests and results")
         }
         return findings

@@ -74,8 +74,11 @@ enum OpenedStore: Sendable {
         }
     }
 
+    /// Whether several machines may use it.
+    var isShared: Bool { if case .server = self { true } else { false } }
+
     /// Whether values of records that are too long for a row are files of this machine.
-    var keepsParts: Bool { if case .file = self { true } else { false } }
+    var keepsParts: Bool { !isShared }
 
     /// Closes it after the work in progress.
     func close(logger: Logger) async {

@@ -18,6 +18,7 @@ const kinds = {
   submission_refused: ["Rejected", "Proof: the provider refused the request. It is not sent again."],
   submission_interrupted: ["Reply lost", "Proves nothing: the provider may have accepted it. It is looked up, not sent again."],
   perhaps_sent: ["Perhaps sent before", "Proves nothing: an earlier state of the database may have sent it."],
+  found_in_journal: ["Found in a journal", "Proves nothing: the machine that sent it knows that the database has lost this. It is looked up, not sent again."],
   lookup_undecided: ["Looked up, undecided", "Proves nothing: the provider's list shows records that may be its own. A person compares them."],
   found_in_list: ["Found in the provider's list", "Proof: a record of the list equals the request. Nothing was sent again."],
   found_by_own_id: ["Found by its own id", "Proof: the provider has a record with the id that Pollux gave it."],

@@ -46,7 +46,8 @@ package struct Problem: Error {
         case .overBudget(let shortage):
             members.append(("budget", .string(shortage.budget)))
             members.append(("missing", shortage.missing.map { AmountDocument($0, shortage.unit).json } ?? .null))
-        case .taskNotFound, .artefactNotFound, .artefactsUnavailable, .nothingToFetch, .refused, .backup, .store:
+        case .taskNotFound, .artefactNotFound, .artefactsUnavailable, .nothingToFetch, .refused, .backup, .store,
+            .journalsAwaited:
             break
         }
         let (status, title): (HTTPResponse.Status, String) =

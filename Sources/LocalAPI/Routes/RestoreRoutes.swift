@@ -25,6 +25,8 @@ struct RestoreRoutes {
                     throw ContractError.invalidValue(field: "since", rule: "must be a time as in RFC 3339")
                 }
                 return Response(json: RestoreDocument(try await restores.move(since: since)).json)
+            case .without(let machines):
+                return Response(json: RestoreDocument(try await restores.giveUpJournals(of: machines)).json)
             }
         }
     }
@@ -44,6 +46,7 @@ extension RestoreDocument {
                 id: task.id.text, endpoint: task.endpoint.description,
                 possible: task.attempt?.possibleIDs.map(\.text).joined(separator: " ") ?? "")
         }
+        awaited = report.mode.journals.map { $0.awaited.map(\.name) }
         queued = report.queued
         unowned = report.unowned.map { record in
             Unowned(

@@ -10,6 +10,9 @@ package struct RestoreDocument: ContractDocument {
     package var since: String?
     /// The first start on the copy. RFC 3339.
     package var noticedAt: String?
+    /// The processes of a shared store whose machines have to compare their journals of attempts with the database; nil if
+    /// only a person ends the mode.
+    package var awaited: [String]?
     /// The first 500 tasks that may have been sent and were not found yet.
     package var uncertain: [Uncertain] = []
     /// The number of queued tasks: submitted since, or looked up and not yet sent.
@@ -81,6 +84,7 @@ package struct RestoreDocument: ContractDocument {
         try coder.member("reason", &reason)
         try coder.member("since", &since)
         try coder.member("noticed_at", &noticedAt)
+        try coder.member("awaited", &awaited)
         try coder.documents("uncertain", &uncertain)
         try coder.member("queued", &queued)
         try coder.documents("unowned", &unowned)

@@ -6,16 +6,22 @@ package enum RestoreDecisionDocument: Sendable, Hashable {
     case accept
     /// Searches the lists from that time. RFC 3339.
     case since(String)
+    /// Waits no longer for the journals of these machines.
+    case without([String])
 
-    /// Parses `{"accept": true}` or `{"since": "…"}`; exactly one of them.
+    /// Parses `{"accept": true}`, `{"since": "…"}` or `{"without": ["…"]}`; exactly one of them.
     package init(json: JSONValue) throws(ContractError) {
         let coder = try MemberCoder(reading: json)
-        try coder.refuseUnknown(besides: ["accept", "since"])
+        try coder.refuseUnknown(besides: ["accept", "since", "without"])
         let (accepts, since) = (try coder.read("accept", as: Bool.self), try coder.read("since", as: String.self))
-        switch (accepts, since) {
-        case (true?, nil): self = .accept
-        case (nil, let since?): self = .since(since)
-        default: throw .invalidValue(field: "accept", rule: "must be true, or since must be given instead")
+        let machines = try coder.read("without", as: [String].self)
+        switch (accepts, since, machines) {
+        case (true?, nil, nil): self = .accept
+        case (nil, let since?, nil): self = .since(since)
+        case (nil, nil, let machines?) where !machines.isEmpty: self = .without(machines)
+        default:
+            throw .invalidValue(
+                field: "accept", rule: "must be true, or one of since and without must be given instead")
         }
     }
 
@@ -24,6 +30,7 @@ package enum RestoreDecisionDocument: Sendable, Hashable {
         switch self {
         case .accept: ["accept": true]
         case .since(let time): ["since": .string(time)]
+        case .without(let machines): ["without": .array(machines.map { .string($0) })]
         }
     }
 }

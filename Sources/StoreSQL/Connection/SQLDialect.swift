@@ -113,7 +113,7 @@ package enum SQLDialect: Sendable, Hashable, CaseIterable {
     /// The server's identity and timeline; nil if the database has no server. A standby that takes over begins a new timeline
     /// (https://www.postgresql.org/docs/15/continuous-archiving.html#BACKUP-TIMELINES), which is the beginning of the name of
     /// each file of the log; the control file still shows the old one for a while.
-    var serverIdentity: String? {
+    package var serverIdentity: String? {
         switch self {
         case .sqlite: nil
         case .postgres:

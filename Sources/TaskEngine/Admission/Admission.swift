@@ -78,7 +78,9 @@ package enum SubmissionBlock: Sendable, Hashable {
         case .restored(let mode):
             Reason(
                 code: "restored",
-                message: "\(mode.reason) Nothing paid is sent until a person accepts it.",
+                message: mode.journals == nil
+                    ? "\(mode.reason) Nothing paid is sent until a person accepts it."
+                    : "\(mode.reason) \(mode.explanation)",
                 hint: "`pollux restore` shows what may have been sent already.")
         case .held: Self.holdReason
         case .startCheck(let since):

@@ -216,6 +216,12 @@ final class LeaseKeeper: Sendable {
         }
     }
 
-    /// Forgets all leases, after they were released.
-    func forgetAll() { state.withLock { $0 = State() } }
+    /// Forgets all leases. Permits that were taken before do not come back with new leases.
+    func forgetAll() {
+        state.withLock { state in
+            let terms = state.terms
+            state = State()
+            state.terms = terms
+        }
+    }
 }

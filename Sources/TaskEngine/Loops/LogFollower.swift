@@ -1,3 +1,4 @@
+import Logging
 package import TaskModel
 package import TaskStore
 
@@ -13,6 +14,7 @@ package struct LogFollower: Worker {
     let hold: StartHold
     let witness: WitnessCheck
     let wakes: WakeSignals
+    let logger: Logger
 
     /// The longest time after which a change by another process is known here. A hint makes it shorter.
     static let interval = Duration.seconds(1)
@@ -26,12 +28,15 @@ package struct LogFollower: Worker {
         // A program may ask this machine about a task that it submitted at another one.
         if !shared.tokens.isEmpty { fates.watch(try await store.deliveredExchanges(), at: now) }
         if breakers.take(shared.circuits) { wakes.signalAll() }
-        if shared.isOnOtherServer {
+        if shared.isOnOtherServer || store.mustCompareJournal(with: shared.server) {
             try await witness.check(at: now)
         } else if hold.mode != shared.restored {
-            // A person has accepted the copy, through another process.
-            if shared.restored == nil { try await store.continueAfterRestore(at: now) }
             hold.set(shared.restored)
+            wakes.signalAll()
+        }
+        if let journals = hold.mode?.journals, journals.awaited.isEmpty, try await store.endJournalWait(at: now) {
+            hold.set(nil)
+            logger.notice("Every machine has compared its journal of attempts with the database. Paid requests go on.")
             wakes.signalAll()
         }
         return now + Self.interval

@@ -19,7 +19,7 @@ struct SubmissionSender: Sendable {
     /// Sends the attempt, and records what its reply proves.
     func submit(_ work: Submitter.Work) async {
         do throws(TaskStoreError) {
-            try await store.secureWitness(at: time.now())
+            try await store.noteStart(of: work.task, at: time.now())
         } catch {
             let failure = TaskFailure(code: "not_sent", message: "Nothing was sent: \(error.message)")
             await record(.submissionNotAccepted(failure), of: work) { [again = time.now() + .seconds(5)] _ in again }

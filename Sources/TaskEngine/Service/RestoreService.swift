@@ -72,11 +72,36 @@ package struct RestoreService: Sendable {
         return try await report()
     }
 
+    /// Waits no longer for the journals of these machines, which must be all that are awaited. Their processes may have sent
+    /// every queued task, so these are looked up and a person accepts the rest. Returns nil if there is nothing to wait for.
+    package func giveUpJournals(of machines: [String]) async throws(TaskServiceError) -> Report? {
+        guard hold.beginDecision() else { return try await report() }
+        defer { hold.endDecision() }
+        guard let awaited = hold.mode?.journals?.awaited else { return try await report() }
+        if let unknown = machines.first(where: { machine in !awaited.contains { $0.isNamed(machine) } }) {
+            throw .invalidField(
+                "without",
+                problem: "\"\(unknown)\" is not awaited. Awaited: \(hold.mode?.journals?.words ?? "no machine").")
+        }
+        let missing = awaited.filter { process in !machines.contains { process.isNamed($0) } }
+        guard missing.isEmpty else { throw .journalsAwaited(missing.map(\.name).joined(separator: ", ")) }
+        do throws(TaskStoreError) {
+            if let mode = try await store.giveUpJournals(at: time.now()) { hold.set(mode) }
+        } catch {
+            throw .store(error)
+        }
+        logger.notice(
+            "The journals of \(machines.joined(separator: ", ")) were given up. Queued tasks are looked up first.")
+        wakes.signalAll()
+        return try await report()
+    }
+
     /// Sends the tasks that were not found and ends the mode. It counts as a person's decision for each task. Returns
     /// how many are sent again; nil if the database is not a copy.
     package func accept() async throws(TaskServiceError) -> Int? {
-        guard hold.mode != nil, hold.beginDecision() else { return nil }
+        guard let mode = hold.mode, hold.beginDecision() else { return nil }
         defer { hold.endDecision() }
+        if let names = mode.journals?.words { throw .journalsAwaited(names) }
         let count: Int
         do throws(TaskStoreError) {
             count = try await store.acceptRestore(newEpoch: random.epoch(), at: time.now())

@@ -27,6 +27,8 @@ package enum TaskServiceError: UserFacingError {
     case refused(LifecycleRefusal, TrackedTask)
     /// No backup was written.
     case backup(BackupError)
+    /// These processes have not compared their journals with the database.
+    case journalsAwaited(String)
     /// A budget that refuses tasks has no room for it.
     case overBudget(BudgetShortage)
     /// No budget has this name.
@@ -58,7 +60,7 @@ package enum TaskServiceError: UserFacingError {
         case .overBudget: .overBudget
         case .taskNotFound, .artefactNotFound, .unknownDestination, .unknownBudget: .notFound
         case .ambiguousID, .keyConflict, .refused, .nothingToFetch, .store(.remoteIDInUse), .backup(.exists),
-            .backup(.running):
+            .backup(.running), .journalsAwaited:
             .conflict
         case .store(.full), .store(.readOnly), .backup(.noSpace): .unavailable
         case .backup(.interrupted), .backup(.partUnreadable), .artefactsUnavailable: .storageFailing
@@ -77,7 +79,8 @@ package enum TaskServiceError: UserFacingError {
         case .store(.remoteIDInUse(let owner)): owner
         case .refused(_, let task): task.id
         case .unknownEndpoint, .synchronousEndpoint, .taskNotFound, .ambiguousID, .invalidField, .backup, .store,
-            .artefactNotFound, .artefactsUnavailable, .nothingToFetch, .unknownDestination, .overBudget, .unknownBudget:
+            .artefactNotFound, .artefactsUnavailable, .nothingToFetch, .unknownDestination, .overBudget, .unknownBudget,
+            .journalsAwaited:
             nil
         }
     }
@@ -90,6 +93,7 @@ package enum TaskServiceError: UserFacingError {
         case .unknownDestination: "unknown_destination"
         case .overBudget: "over_budget"
         case .unknownBudget: "unknown_budget"
+        case .journalsAwaited: "journals_awaited"
         case .ambiguousID: "ambiguous_id"
         case .artefactNotFound: "artefact_not_found"
         case .artefactsUnavailable: "artefacts_unavailable"
@@ -122,6 +126,8 @@ package enum TaskServiceError: UserFacingError {
             "\(shortage.message) Nothing was stored. `pollux budget set` raises the limit\(shortage.until.map { "; it applies anew from \($0.rfc3339)" } ?? "")."
         case .unknownBudget(let name, let nearest):
             "The settings have no budget \"\(name)\".\(nearest.map { " Did you mean \"\($0)\"?" } ?? "") `pollux budget list` shows all."
+        case .journalsAwaited(let names):
+            "These processes have not compared their journals of attempts with the database, so it is not known what they have sent: \(names). Start a daemon on each of their machines, or give up the journals of those that cannot come back with `pollux restore --without MACHINE`."
         case .ambiguousID(let prefix, let candidates):
             "Several tasks have ids that begin with \"\(prefix)\": \(candidates.map(\.text).joined(separator: ", ")). Give more characters."
         case .artefactNotFound(let digest):

@@ -73,7 +73,7 @@ package final class EventStream: Sendable {
         streams.change(id) { $0.position = place }
     }
 
-    /// The epoch of the log, which stays the same as long as the daemon runs.
+    /// The epoch of the log, which stays the same as long as the stream is open.
     package var epoch: String { progress.withLock { $0.epoch } }
 
     /// The place up to which the client has all requested lines.

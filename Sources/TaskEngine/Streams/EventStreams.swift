@@ -139,8 +139,13 @@ package final class EventStreams: Sendable {
 
     /// Ends all streams because the daemon is stopping.
     package func close() {
+        state.withLock { $0.isClosing = true }
+        endAll()
+    }
+
+    /// Ends all streams. Clients that come back to a log with another epoch get a reset.
+    func endAll() {
         wake { state in
-            state.isClosing = true
             for id in state.readers.keys { state.readers[id]?.hasEnded = true }
             return Array(state.readers.keys)
         }

@@ -18,5 +18,14 @@ package struct LeaseToken: Sendable, Hashable {
         UInt32(truncatingIfNeeded: value ^ value >> 32 ^ value >> 64 ^ value >> 96)
     }
 
+    /// The token with that text; nil if it is not 32 hexadecimal digits.
+    package init?(text: String) {
+        guard text.utf8.count == 32, let value = UInt128(text, radix: 16) else { return nil }
+        self.value = value
+    }
+
+    /// 32 hexadecimal digits.
+    package var text: String { bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() }
+
     package var bytes: [UInt8] { (0..<16).reversed().map { UInt8(truncatingIfNeeded: value >> ($0 * 8)) } }
 }

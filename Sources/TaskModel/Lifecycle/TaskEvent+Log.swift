@@ -50,6 +50,7 @@ extension TaskEvent {
         var detail = JSONObject()
         if isAboutAttempt, let attempt = task.attempt { detail["attempt"] = .number(JSONNumber(attempt.number)) }
         if case .submissionStarted(_, let account) = self { detail["account"] = .string(account.text) }
+        for member in journalDetail.members { detail[member.name] = member.value }
         if task.state == .running, let id = task.remoteID { detail["remote_id"] = .string(id.text) }
         if case .calledBack(let delivery) = self {
             detail["attempt"] = .number(JSONNumber(delivery.attempt))
@@ -88,10 +89,19 @@ extension TaskEvent {
         }
     }
 
+    /// When and by which account an attempt was started that a journal has.
+    var journalDetail: JSONObject {
+        guard case .foundInJournal(let attempt, let account) = self else { return JSONObject() }
+        return JSONObject([
+            ("attempt", .number(JSONNumber(attempt.number))), ("account", .string(account.text)),
+            ("started_at", .string(attempt.startedAt.rfc3339)),
+        ])
+    }
+
     private var isAboutAttempt: Bool {
         switch self {
         case .submissionStarted, .submissionAccepted, .submissionAnswered, .submissionNotAccepted, .submissionRefused,
-            .submissionInterrupted, .perhapsSent, .foundInList, .foundByOwnID:
+            .submissionInterrupted, .perhapsSent, .foundInJournal, .foundInList, .foundByOwnID:
             true
         case .turnedUp, .absentFromList, .lookupUndecided, .adopted, .resubmitted, .givenUp, .observed, .calledBack,
             .endedByCallback, .slowerThanUsual, .replyTooLarge, .missed, .remoteTaskGone, .cancelRequested,

@@ -17,6 +17,8 @@ package enum TaskEvent: Sendable, Hashable {
     /// The task may have been sent since that time, because the database may be an older copy. `possible` are records
     /// of the provider's list that may be the task's. It is empty if the database is known to be a copy.
     case perhapsSent(since: Timestamp, possible: [RemoteTaskID] = [])
+    /// The journal of a machine has this attempt by that account, which a shared database has lost.
+    case foundInJournal(Attempt, account: AccountName)
 
     /// The provider's complete list does not contain it.
     case absentFromList
@@ -82,6 +84,7 @@ extension TaskEvent {
         case .submissionRefused: "submission_refused"
         case .submissionInterrupted: "submission_interrupted"
         case .perhapsSent: "perhaps_sent"
+        case .foundInJournal: "found_in_journal"
         case .absentFromList: "absent_from_list"
         case .lookupUndecided: "lookup_undecided"
         case .foundInList: "found_in_list"

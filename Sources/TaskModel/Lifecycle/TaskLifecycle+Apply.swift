@@ -119,7 +119,7 @@ extension TaskLifecycle {
             : transition(
                 from: task.state, on: event, hasRemoteID: task.remoteID != nil,
                 isKnownByCallback: task.callbacks.remoteID != nil, isCalledBack: task.callbacks.count > 0,
-                isEarlierAttempt: attempt.map { $0 < task.attempts } ?? false, wasLost: task.wasLost)
+                isEarlierAttempt: event.isEarlier(attempt, in: task), wasLost: task.wasLost)
         let transition = task.isStub ? usual.withoutDetails : usual
         var change: TaskChange
         switch transition {
@@ -128,6 +128,7 @@ extension TaskLifecycle {
         case .note:
             var detail = event.failureDetail
             detail["attempt"] = .number(JSONNumber(attempt ?? task.attempts))
+            for member in event.journalDetail.members { detail[member.name] = member.value }
             let entry = TaskLogEntry(at: now, kind: cause.kind, from: task.state, to: task.state, detail: detail)
             return TaskChange(transition: transition, task: task, response: nil, logEntries: [entry])
         case .noteLateResult:
@@ -295,6 +296,16 @@ extension TrackedTask {
                     ? "The database is an older copy. The task was queued in it and may have been sent since."
                     : "The task was queued when the daemon started, and the provider lists a record that may be its own."
             )
+        case .foundInJournal(let found, let account):
+            attempts = found.number
+            self.account = account
+            attempt = Attempt(
+                number: found.number, startedAt: found.startedAt, endedAt: now, callback: found.callback)
+            failure = TaskFailure(
+                code: TaskFailure.replyLost,
+                message:
+                    "The database has lost that the request was sent. The journal of the machine that sent it shows it."
+            )
         case .submissionAccepted(let id, let trace, let url):
             attempt?.endedAt = now
             pollURL = url
@@ -455,5 +466,13 @@ extension TrackedTask {
         case .failed(let reason):
             failure = reason
         }
+    }
+}
+
+extension TaskEvent {
+    /// Whether it is about an attempt before the task's latest, or about one whose number the task has already used.
+    fileprivate func isEarlier(_ attempt: Int?, in task: TrackedTask) -> Bool {
+        if case .foundInJournal(let found, _) = self { return found.number <= task.attempts }
+        return attempt.map { $0 < task.attempts } ?? false
     }
 }

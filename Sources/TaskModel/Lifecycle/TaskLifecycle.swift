@@ -76,7 +76,9 @@ package enum TaskLifecycle {
         from state: TaskState, on event: TaskEvent, hasRemoteID: Bool = true, isKnownByCallback: Bool = false,
         isCalledBack: Bool = false, isEarlierAttempt: Bool = false, wasLost: Bool = false
     ) -> Transition {
-        switch state {
+        // The database has this attempt, or another one with its number.
+        if case .foundInJournal = event, isEarlierAttempt { return .note }
+        return switch state {
         case .queued: whileQueued(event)
         case .submitting where isEarlierAttempt: whileSubmittingAgain(event)
         case .submitting:
@@ -99,7 +101,7 @@ package enum TaskLifecycle {
         case .deadlinePassed: .advance(to: .expired)
         case .foundInList, .foundByOwnID: .advance(to: .running)
         // The reading before the resubmission shows a possible record.
-        case .lookupUndecided, .perhapsSent: .advance(to: .uncertain)
+        case .lookupUndecided, .perhapsSent, .foundInJournal: .advance(to: .uncertain)
         // Late rejections. ``lateAcceptance(of:attempt:)`` has turned late acceptances into deliveries.
         case .submissionNotAccepted, .submissionRefused: .note
         case .adopted, .resubmitted, .givenUp: .refuse(.notUncertain)
@@ -134,6 +136,8 @@ package enum TaskLifecycle {
         case .submissionRefused: whereTaken ?? .advance(to: .failed)
         // It may be billed: only the provider's list, a callback, a user or an explicit policy decides.
         case .submissionInterrupted: whereTaken ?? .advance(to: .uncertain)
+        // A later attempt was started, so this one was not accepted.
+        case .foundInJournal: .advance(to: .uncertain)
         // The delivery is early; the reply is still awaited.
         case .calledBack: .update
         case .cancelRequested: .refuse(.beingSubmitted)
@@ -154,7 +158,7 @@ package enum TaskLifecycle {
         case .foundInList, .foundByOwnID, .adopted: .advance(to: .running)
         case .resubmitted: .advance(to: .queued)
         case .givenUp: .advance(to: .failed)
-        case .absentFromList, .lookupUndecided: .update
+        case .absentFromList, .lookupUndecided, .foundInJournal: .update
         case .calledBack(let delivery): afterLostReply(delivery)
         // The delivery arrived before the reply and contains no id.
         case .endedByCallback(let observation): ending(of: observation).map { .advance(to: $0) } ?? .ignore
@@ -189,7 +193,7 @@ package enum TaskLifecycle {
         case .deadlinePassed: .advance(to: .expired)
         case .adopted, .resubmitted, .givenUp: .refuse(.notUncertain)
         case .reopenRequested: .refuse(.notReopenable)
-        case .submissionNotAccepted, .submissionRefused: .note
+        case .submissionNotAccepted, .submissionRefused, .foundInJournal: .note
         case .submissionStarted, .perhapsSent, .submissionAccepted, .submissionAnswered, .turnedUp,
             .submissionInterrupted,
             .absentFromList, .lookupUndecided, .foundInList, .foundByOwnID:
@@ -206,7 +210,7 @@ package enum TaskLifecycle {
             delivery.observation.flatMap(ending).map { $0 == state ? .ignore : .noteLateResult } ?? .ignore
         case .cancelRequested, .adopted, .resubmitted, .givenUp: .refuse(.alreadyEnded)
         case .reopenRequested: isReopenable ? .advance(to: .running) : .refuse(.notReopenable)
-        case .submissionNotAccepted, .submissionRefused: .note
+        case .submissionNotAccepted, .submissionRefused, .foundInJournal: .note
         case .submissionStarted, .perhapsSent, .submissionAccepted, .turnedUp, .submissionInterrupted, .absentFromList,
             .lookupUndecided, .foundInList, .foundByOwnID, .endedByCallback, .slowerThanUsual, .replyTooLarge, .missed,
             .remoteTaskGone,
@@ -222,7 +226,7 @@ package enum TaskLifecycle {
             ending(of: observation) == nil ? .ignore : .noteLateResult
         case .calledBack(let delivery): delivery.isFinal ? .noteLateResult : .ignore
         case .cancelRequested, .adopted, .resubmitted, .givenUp: .refuse(.alreadyEnded)
-        case .submissionNotAccepted, .submissionRefused: .note
+        case .submissionNotAccepted, .submissionRefused, .foundInJournal: .note
         case .submissionStarted, .perhapsSent, .submissionAccepted, .turnedUp, .submissionInterrupted, .absentFromList,
             .lookupUndecided, .foundInList, .foundByOwnID, .endedByCallback, .slowerThanUsual, .replyTooLarge, .missed,
             .remoteTaskGone,

@@ -217,6 +217,12 @@ struct DiskView {
         }
     }
 
+    /// Whether nothing paid is sent, because the database may be an older copy.
+    func isRestored() throws -> Bool {
+        try queue.read { try Bool.fetchOne($0, sql: "SELECT EXISTS (SELECT 1 FROM meta WHERE name = 'restored')") }
+            ?? false
+    }
+
     func close() throws { try queue.close() }
 
     private static let tasks = """

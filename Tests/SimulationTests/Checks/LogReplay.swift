@@ -37,7 +37,7 @@ struct LogReplay {
             if !["called_back", "late_record"].contains(event.kind) || event.from != event.to {
                 remoteID = event.remoteID ?? remoteID
             }
-            if ["submission_started", "perhaps_sent"].contains(event.kind) {
+            if ["submission_started", "perhaps_sent", "found_in_journal"].contains(event.kind) {
                 attempts += 1
                 earlierStartedAt = startedAt
                 startedAt = steady
@@ -108,6 +108,7 @@ struct LogReplay {
         let all: [TaskEvent] =
             [
                 .submissionStarted(), .perhapsSent(since: Timestamp(milliseconds: 0)),
+                .foundInJournal(Attempt(number: 2, startedAt: Timestamp(milliseconds: 0)), account: .default),
                 .submissionAccepted(id, traceID: nil), .submissionNotAccepted(failure),
                 .submissionRefused(failure), .submissionInterrupted(failure, isProbablyRefused: false),
                 .absentFromList, .lookupUndecided(), .foundInList(id, traceID: nil), .foundByOwnID(id, traceID: nil),

@@ -30,6 +30,7 @@ enum Invariant: String, Sendable, CaseIterable {
     case livingIsNotLost = "an attempt under a current lease is not declared lost"
     case copySendsNothing =
         "a restored copy does not repeat submissions made after the copy unless a person accepts it"
+    case failOverPaysOnce = "nothing is paid again because a server that takes over lacks the last commits"
     case onlyCopiesAreRestored = "only a restored database counts as a copy"
     case removalIsSafe = "open, pinned and unsettled tasks keep their details"
     case stubStays = "a task without details keeps its state and its remote id until its time is over"

@@ -10,6 +10,8 @@ final class LeaseTruth: Sendable {
         var violation: Violation?
         /// How many commits there were, without renewals of leases.
         var commits = 0
+        /// Whether a server has taken over that may lack leases under which requests are on their way.
+        var hasFailedOver = false
         /// Replies to paid requests that daemons have got.
         var replies: [(reply: LateReply, token: LeaseToken)] = []
     }
@@ -36,6 +38,9 @@ final class LeaseTruth: Sendable {
             if !isRenewal { state.commits += 1 }
         }
     }
+
+    /// Notes that the leases on disk may not be those under which daemons have begun work.
+    func noteFailOver() { state.withLock { $0.hasFailedOver = true } }
 
     func report(_ violation: Violation) { state.withLock { $0.violation = $0.violation ?? violation } }
 
@@ -73,7 +78,7 @@ final class LeaseTruth: Sendable {
 
     /// Checks the first byte of a paid request.
     func noteFirstByte(of account: ProviderAccount, by token: LeaseToken, for task: TaskID?) {
-        guard !isHeld(LeaseName(account), by: token) else { return }
+        guard !isHeld(LeaseName(account), by: token), !state.withLock({ $0.hasFailedOver }) else { return }
         report(
             Violation(
                 .leaseCoversFirstByte, "the request of \(task?.text ?? "no task") began without the lease of \(account)"
@@ -90,8 +95,8 @@ struct SharedDriver: DriverWrapper {
     let base: any StoreDriver
     let truth: LeaseTruth
 
-    init(_ base: any StoreDriver, truth: LeaseTruth) {
-        self.base = ClockedDriver(base) { truth.now }
+    init(_ server: Server, truth: LeaseTruth) {
+        base = ClockedDriver(server, server: { server.identity }) { truth.now }
         self.truth = truth
     }
 

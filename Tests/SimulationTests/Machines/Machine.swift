@@ -6,7 +6,7 @@ import TaskStore
 final class Machine {
     let number: Int
     /// Each machine has a state directory of its own.
-    let witness = SimulatedWitness()
+    let journal = SimulatedJournal()
     /// Counts its daemons, over all machines.
     var life = 0
     /// Nil before it has started.

@@ -85,6 +85,10 @@ struct BrokenDriver: DriverWrapper {
         case overlooksOpenElsewhere
         /// Takes other machines for dead that have open exchanges.
         case endsOpenElsewhere
+        /// Takes each server for the first one.
+        case overlooksFailOver
+        /// Takes the journals of all machines for compared.
+        case awaitsNoJournal
         /// Takes leases of others to last a minute longer.
         case overratesLeases
         /// Ignores leases when it declares attempts lost.
@@ -206,6 +210,8 @@ private struct BrokenSnapshot: SnapshotWrapper {
     let call: StoreCall
     let reading: any StoreSnapshot
 
+    func serverIdentity() throws -> String? { try fault.server(reading.serverIdentity()) }
+
     func tokens(_ digests: [CallbackDigest]) throws -> [TokenRow] {
         let known = try reading.tokens(digests)
         guard case .believesAnyToken = fault, known.isEmpty, let digest = digests.first else { return known }
@@ -276,6 +282,16 @@ private struct BrokenTransaction: TransactionWrapper {
     let call: StoreCall
     let base: any StoreTransaction
     let postponed: BrokenDriver.Postponed
+
+    func serverIdentity() throws -> String? { try fault.server(base.serverIdentity()) }
+
+    func put(_ name: MetaName, _ value: String) throws {
+        guard case .awaitsNoJournal = fault, name == .restored, var mode = try? RestoredMode(text: value) else {
+            return try base.put(name, value)
+        }
+        mode.journals = mode.journals.map { JournalWait(awaited: [], until: min($0.until, Timestamp(milliseconds: 0))) }
+        try base.put(name, mode.text)
+    }
 
     func append(_ entries: [LedgerEntry]) throws {
         switch fault {
@@ -492,5 +508,12 @@ extension BrokenDriver.Fault {
             return ScheduledEvent(.givenUp(lost, .givenUpByPolicy), for: planned.task, nextDueAt: nil)
         default: return planned
         }
+    }
+}
+
+extension BrokenDriver.Fault {
+    /// The server as the broken daemon sees it.
+    fileprivate func server(_ identity: String?) -> String? {
+        if case .overlooksFailOver = self { identity.map { _ in "server 1" } } else { identity }
     }
 }

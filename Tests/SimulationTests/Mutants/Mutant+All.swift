@@ -15,7 +15,8 @@ extension Mutant {
             .overratesLeases, "waits for a lease long after it has expired", caughtBy: [.workGoesOn]
         ).onMachines,
         breaking(
-            .ignoresPermits, "does not look at its lease before the first byte", caughtBy: [.leaseCoversFirstByte]
+            .ignoresPermits, "does not look at its lease before the first byte",
+            caughtBy: [.leaseCoversFirstByte, .intentBeforeFirstByte]
         ).onMachines,
         loosening(
             "counts the term of a lease from the reply",
@@ -58,7 +59,8 @@ extension Mutant {
             "deletes failed tasks", caughtBy: [.acceptedIsNeverLost, .eventsInOrder],
             after: "DELETE FROM task WHERE state = 'failed'"),
         breaking(
-            .reportsStoredAsFull, "reports a stored task as not stored", caughtBy: [.errorMeansNothingStored]),
+            .reportsStoredAsFull, "reports a stored task as not stored",
+            caughtBy: [.errorMeansNothingStored, .retryJoins]),
         breaking(.ignoresKeys, "ignores idempotency keys", caughtBy: [.oneTaskPerIntent]),
         breaking(.forgetsIntent, "forgets the intent commit", caughtBy: [.intentBeforeFirstByte]),
         breaking(.retries, "retries a paid request", caughtBy: [.billedOnce]),
@@ -199,6 +201,14 @@ extension Mutant {
         breaking(.skipsLastLook, "resubmits without another reading", caughtBy: [.absenceIsProven]),
         breaking(.dropsLateReplies, "forgets replies that arrive late", caughtBy: [.replyIsKept]),
         ignoringLateRecords,
+        breaking(
+            .overlooksFailOver, "does not notice that another server has taken over",
+            caughtBy: [.failOverPaysOnce, .everythingEnds]
+        ).failingOver,
+        breaking(
+            .awaitsNoJournal, "does not wait for the journals of other machines", caughtBy: [.failOverPaysOnce]
+        ).failingOver,
+        writingNoJournal.failingOver,
         breaking(
             .overlooksOpenElsewhere, "pays again for a request that is repeated at another machine",
             caughtBy: [.retryJoins]

@@ -52,6 +52,12 @@ extension Mutant {
         return mutant
     }
 
+    static var writingNoJournal: Mutant {
+        var mutant = Mutant("notes no attempts in its journal", caughtBy: [.failOverPaysOnce])
+        mutant.writesNoJournal = true
+        return mutant
+    }
+
     static var droppingReplies: Mutant {
         var mutant = Mutant("records no reply after it has lost its lease", caughtBy: [.replyIsKept])
         mutant.dropsRepliesWithoutLease = true

@@ -69,6 +69,10 @@ struct Mutant: Sendable, CustomStringConvertible {
 
     /// Whether several daemons share the store in each of its histories.
     var needsMachines = false
+    /// Whether in each of its histories a server takes over that lacks the last commits. Those of the others have none.
+    var needsFailOver = false
+    /// It notes no attempts in its journal.
+    var writesNoJournal = false
     /// Replies are not recorded after the lease was lost.
     var dropsRepliesWithoutLease = false
 
@@ -89,7 +93,7 @@ struct Mutant: Sendable, CustomStringConvertible {
         )
         (plain.needsPrograms, plain.needsAgent) = (needsPrograms, needsAgent)
         (plain.needsParts, plain.needsFollower) = (needsParts, needsFollower)
-        (plain.clockJumps, plain.reconciles) = (clockJumps, reconciles)
+        (plain.clockJumps, plain.reconciles, plain.needsFailOver) = (clockJumps, reconciles, needsFailOver)
         (plain.needsBudgets, plain.needsMachines) = (needsBudgets, needsMachines)
         return plain
     }
@@ -98,6 +102,13 @@ struct Mutant: Sendable, CustomStringConvertible {
     var notifying: Mutant {
         var mutant = self
         mutant.needsNotifications = true
+        return mutant
+    }
+
+    /// The same in histories of several daemons whose server fails.
+    var failingOver: Mutant {
+        var mutant = onMachines
+        mutant.needsFailOver = true
         return mutant
     }
 

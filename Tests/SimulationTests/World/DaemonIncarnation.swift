@@ -51,6 +51,15 @@ struct DaemonIncarnation: Sendable {
         }
     }
 
+    /// What a daemon has to do with others on the same store.
+    struct Sharing: Sendable {
+        let server: Server
+        let truth: LeaseTruth
+        let seen: SeenLines
+        /// The journal of its machine.
+        let journal: SimulatedJournal
+    }
+
     /// Whether this daemon has been killed.
     final class StopFlag: Sendable {
         private let stopped = Mutex(false)
@@ -77,7 +86,7 @@ struct DaemonIncarnation: Sendable {
     private let settings: Reloadable<EngineSettings>
     private let engine: TaskEngine
     private let clock: SimulatedClock
-    private let sqlite: SQLiteDriver
+    private let sqlite: any StoreDriver
     private let forgetsSettings: Bool
     private let stopFlag: StopFlag
     let world: World
@@ -88,12 +97,12 @@ struct DaemonIncarnation: Sendable {
 
     /// Starts like the daemon: loads the circuit breakers, then declares the attempts of a dead daemon lost.
     init(
-        on sqlite: SQLiteDriver, path: String, beside witness: SimulatedWitness, in world: World,
-        number: Int, stopFlag: StopFlag, mutant: Mutant?, sharing: (truth: LeaseTruth, seen: SeenLines)? = nil
+        on sqlite: any StoreDriver, path: String, beside witness: SimulatedWitness = SimulatedWitness(),
+        in world: World, number: Int, stopFlag: StopFlag, mutant: Mutant?, sharing: Sharing? = nil
     ) async throws {
         let holder = LeaseHolder(name: "life \(number)", token: Self.token(of: number, in: world))
         let truth = sharing?.truth
-        let database: any StoreDriver = truth.map { SharedDriver(sqlite, truth: $0) } ?? sqlite
+        let database: any StoreDriver = sharing.map { SharedDriver($0.server, truth: $0.truth) } ?? sqlite
         let base = try mutant?.wrap(database, path: path) ?? database
         let stepped = SteppedDriver(
             base: base, world: world, takesUnknownForNo: mutant?.takesUnknownForNo ?? false
@@ -117,8 +126,13 @@ struct DaemonIncarnation: Sendable {
         ) { stopFlag.isDead }
         let store = TaskStore(
             driver, holder: holder,
-            witness: mutant?.trustsCopies == true
+            witness: mutant?.trustsCopies == true || sharing != nil
                 ? nil : SimulatedWitness.Writer(witness: witness, world: world) { stopFlag.isDead },
+            journal: sharing.map { sharing in
+                SimulatedJournal.Writer(
+                    journal: sharing.journal, world: world, forgetsAttempts: mutant?.writesNoJournal ?? false
+                ) { stopFlag.isDead }
+            },
             files: world.keepsParts
                 ? SimulatedRecordFiles(world: world, fault: mutant?.downloads) { stopFlag.isDead } : nil,
             longestInRecord: ProviderWords.longestInRecord,

@@ -1,0 +1,227 @@
+package import TaskModel
+import VerbatimJSON
+
+/// What a machine has found when it compared its journal with the database.
+package struct JournalFinding: Sendable {
+    /// The mode of the database now; nil if paid requests may be sent.
+    package internal(set) var mode: RestoredMode?
+    /// Attempts that the database had lost. Their tasks are uncertain now.
+    package internal(set) var recovered: [JournalEntry] = []
+    /// Attempts that the database had lost, of tasks that have gone on since. They may be paid twice.
+    package internal(set) var late: [JournalEntry] = []
+    /// Attempts whose tasks the database has lost.
+    package internal(set) var orphans: [JournalEntry] = []
+}
+
+/// Finds out with the journals of all machines what a server that has taken over lacks.
+///
+/// Until then nothing paid is sent. An attempt that the database has lost makes its task uncertain, so it is looked up at the
+/// provider like any other attempt whose reply was lost.
+extension TaskStore {
+    /// Writes into the journal that this process has begun. Call it before the process acquires a lease.
+    package func beginJournal() async throws(TaskStoreError) { try await journal?.append(.process(holder.token)) }
+
+    /// Whether this process must compare its journal with the database on that server.
+    package func mustCompareJournal(with server: String?) -> Bool {
+        guard let journal, let server else { return false }
+        return !journal.isCompared(with: server)
+    }
+
+    /// Compares the journal with the database; nil if there is no journal.
+    ///
+    /// No attempt that was started before may be sent after this call has begun, unless its line was written before.
+    package func compareJournal(newEpoch: String, at now: Timestamp) async throws(TaskStoreError) -> JournalFinding? {
+        guard let journal else { return nil }
+        let known = try await read("server") { try $0.serverIdentity() }
+        guard let server = known else { return nil }
+        let contents = try await journal.read()
+        let (suspects, isComplete) = try await suspects(in: contents)
+        let isKnownServer = contents.latestServer == server
+        let processes = contents.processes.union([holder.token])
+        let finding = try await commit(.write("compareJournal")) { changes throws -> JournalFinding in
+            let meta = try changes.transaction.meta()
+            guard try meta[.server] == server && !changes.transaction.isOnOtherServer(meta) else {
+                throw TaskStoreError.restored
+            }
+            var finding = JournalFinding(mode: try meta[.restored].map { text in try RestoredMode(text: text) })
+            try changes.recover(
+                try changes.transaction.lacking(suspects), in: &finding, at: now)
+            if var wait = finding.mode?.journals {
+                wait.awaited.removeAll { processes.contains($0.token) }
+                finding.mode?.journals = isComplete ? wait : nil
+                if !isComplete { try changes.doubt(since: finding.mode?.since ?? now, at: now) }
+            } else if finding.mode == nil, isKnownServer, let last = finding.lastStart {
+                // The same server has an older copy, and other machines may have sent tasks since, too.
+                let since = min(try changes.transaction.latestEvent().at ?? now, last)
+                finding.mode = RestoredMode(
+                    since: since, at: now,
+                    reason: "Attempts were started after the database was copied, the last at \(last.rfc3339).",
+                    seen: "\(server) \(meta[.backup] ?? "")")
+                try changes.transaction.beginLogEpoch(newEpoch, isCopy: true)
+                try changes.doubt(since: since, at: now)
+            }
+            if let mode = finding.mode { try changes.transaction.put(.restored, mode.text) }
+            return finding
+        }
+        for entry in finding.orphans {
+            try await journal.append(.reported(entry.task, attempt: entry.attempt.number))
+        }
+        try await journal.append(.compared(server: server))
+        return finding
+    }
+
+    /// The attempts of the journal that the database may lack, and whether it lacks no others.
+    ///
+    /// Commits are lost from the end, so the latest attempts are looked for until many of them are there.
+    private func suspects(
+        in contents: JournalContents
+    ) async throws(TaskStoreError) -> (suspects: [JournalEntry], isComplete: Bool) {
+        var suspects: [JournalEntry] = []
+        var rest = contents.latestAttempts[...]
+        while !rest.isEmpty {
+            let batch = Array(rest.prefix(Self.attemptsPerLook))
+            rest = rest.dropFirst(batch.count)
+            let lacking = try await read("journal", .snapshot) { try $0.lacking(batch) }
+            if lacking.isEmpty { return (suspects, true) }
+            suspects += lacking
+        }
+        return (suspects, contents.isWhole)
+    }
+
+    private static let attemptsPerLook = 200
+
+    /// Ends the wait for journals if all have come and its time is over. Returns whether it has ended.
+    package func endJournalWait(at now: Timestamp) async throws(TaskStoreError) -> Bool {
+        try await commit(.write("endJournalWait")) { changes in
+            let meta = try changes.transaction.meta()
+            guard let text = meta[.restored], let wait = try RestoredMode(text: text).journals, wait.awaited.isEmpty,
+                try changes.transaction.now() >= wait.until && !changes.transaction.isOnOtherServer(meta)
+            else { return false }
+            try changes.transaction.drop(.restored)
+            changes.append(DaemonEvent(at: now, kind: "journals_compared"))
+            return true
+        }
+    }
+
+    /// Ends the wait for journals that a person does not expect any more. Every queued task may then have been sent by their
+    /// machines, and only a person ends the mode. Returns the mode; nil if there is none.
+    package func giveUpJournals(at now: Timestamp) async throws(TaskStoreError) -> RestoredMode? {
+        try await commit(.write("giveUpJournals")) { changes throws -> RestoredMode? in
+            guard let text = try changes.transaction.meta()[.restored] else { return nil }
+            var mode = try RestoredMode(text: text)
+            guard mode.journals != nil else { return mode }
+            mode.journals = nil
+            try changes.transaction.put(.restored, mode.text)
+            try changes.doubt(since: mode.since, at: now)
+            return mode
+        }
+    }
+}
+
+extension JournalFinding {
+    /// When the latest of the lost attempts was started; nil if none was lost.
+    fileprivate var lastStart: Timestamp? { (recovered + late + orphans).map(\.attempt.startedAt).max() }
+}
+
+extension JournalContents {
+    /// The processes of this machine.
+    fileprivate var processes: Set<LeaseToken> {
+        Set(lines.compactMap { if case .process(let token) = $0 { token } else { nil } })
+    }
+
+    /// The latest attempt of each task that was not reported, latest first.
+    fileprivate var latestAttempts: [JournalEntry] {
+        var seen: Set<TaskID> = []
+        return lines.reversed().compactMap { line in
+            switch line {
+            case .attempt(let entry): return seen.insert(entry.task).inserted ? entry : nil
+            // A task that the database has lost is not sent again.
+            case .reported(let task, _):
+                seen.insert(task)
+                return nil
+            case .process, .compared: return nil
+            }
+        }
+    }
+
+    /// The server of the latest comparison; nil if there was none.
+    fileprivate var latestServer: String? {
+        lines.reversed().lazy.compactMap { if case .compared(let server) = $0 { server } else { nil } }.first
+    }
+}
+
+extension StoreSnapshot {
+    /// Those of the attempts that the database does not have.
+    fileprivate func lacking(_ entries: [JournalEntry]) throws -> [JournalEntry] {
+        let tasks = Dictionary(try tasks(entries.map(\.task)).map { ($0.task.id, $0.task) }) { first, _ in first }
+        return try entries.filter { entry in
+            guard let task = tasks[entry.task], entry.attempt.number <= task.attempts else { return true }
+            if task.attempt?.number == entry.attempt.number, task.attempt?.startedAt == entry.attempt.startedAt {
+                return false
+            }
+            return try !task.lacks(.events) && isOtherAttempt(entry)
+        }
+    }
+
+    /// Whether the log has another attempt with the number of this one. Lines of old attempts are removed.
+    private func isOtherAttempt(_ entry: JournalEntry) throws -> Bool {
+        let (number, start) = ("\(entry.attempt.number)", entry.attempt.startedAt)
+        var isThere = false
+        for line in try events(of: entry.task, after: 0, limit: 10_000)
+        where ["submission_started", "found_in_journal"].contains(line.kind) {
+            let detail = try StoredDocument.read(line.detail)
+            guard detail["attempt"]?.number?.digits == number else { continue }
+            if line.at == start || detail["started_at"]?.string == start.rfc3339 { return false }
+            isThere = true
+        }
+        return isThere
+    }
+}
+
+extension StoreTransaction {
+    /// Begins to wait for the journals of the processes that had a lease. An earlier wait goes on.
+    func beginJournalWait(after former: JournalWait?) throws -> JournalWait {
+        let processes = try leases().filter(\.name.isOfProcess).map { AwaitedProcess(token: $0.token, name: $0.holder) }
+        let others = (former?.awaited ?? []).filter { !processes.contains($0) }
+        return JournalWait(awaited: processes + others, until: try now() + Lease.term)
+    }
+}
+
+extension ChangeSet {
+    /// Makes the tasks of lost attempts uncertain.
+    fileprivate mutating func recover(
+        _ entries: [JournalEntry], in finding: inout JournalFinding, at now: Timestamp
+    ) throws {
+        try load(entries.map(\.task))
+        // In the order in which they were started.
+        for entry in entries.sorted(by: { $0.attempt.startedAt < $1.attempt.startedAt }) {
+            guard let row = row(of: entry.task) else {
+                finding.orphans.append(entry)
+                append(.attemptWithoutTask(entry, at: now))
+                continue
+            }
+            let event = ScheduledEvent(
+                .foundInJournal(entry.attempt, account: entry.account), for: entry.task, attempt: entry.attempt.number,
+                nextDueAt: now)
+            guard let change = try apply(PreparedEvent(event), at: now).first, change.transition != .note else {
+                finding.late.append(entry)
+                continue
+            }
+            finding.recovered.append(entry)
+            guard let digest = entry.attempt.callback else { continue }
+            try transaction.insert([NewToken(digest: digest, key: row.key, attempt: entry.attempt.number)])
+        }
+    }
+}
+
+extension DaemonEvent {
+    /// A journal has an attempt of a task that the database does not have.
+    fileprivate static func attemptWithoutTask(_ entry: JournalEntry, at now: Timestamp) -> DaemonEvent {
+        DaemonEvent(
+            at: now, kind: "attempt_without_task",
+            detail: JSONObject([
+                ("task", .string(entry.task.text)), ("attempt", .number(JSONNumber(entry.attempt.number))),
+                ("account", .string(entry.account.text)), ("started_at", .string(entry.attempt.startedAt.rfc3339)),
+            ]))
+    }
+}

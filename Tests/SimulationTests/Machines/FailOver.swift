@@ -1,0 +1,97 @@
+import GRDB
+import SQLiteDriver
+import Synchronization
+import TaskModel
+import TaskStore
+import TaskTesting
+
+/// The database server of a history. A standby may take over, with a database that lacks the last commits.
+final class Server: DriverWrapper {
+    private let state: Mutex<(driver: SQLiteDriver, number: Int)>
+
+    init(_ driver: SQLiteDriver) { state = Mutex((driver, 1)) }
+
+    var base: any StoreDriver { state.withLock { $0.driver } }
+    /// What tells servers apart.
+    var identity: String { state.withLock { "server \($0.number)" } }
+
+    /// Has another server take over.
+    func replace(with driver: SQLiteDriver) throws {
+        let former = state.withLock { state in
+            defer { state = (driver, state.number + 1) }
+            return state.driver
+        }
+        try former.close()
+    }
+
+    func close() throws { try state.withLock { $0.driver }.close() }
+}
+
+/// When a standby takes over in a history, and what it lacks.
+struct FailOver {
+    /// The steps at which it has the last commit that it gets, and at which it takes over; nil if it never does.
+    private let steps: (last: Int, takeOver: Int)?
+    let random: SharedRandom
+    var copy: Disk.Copy?
+    /// The number of the provider's records when it took over; nil before.
+    var billedBefore: Int?
+
+    init(seed: UInt64, isForced: Bool?, faultSteps: Int) {
+        random = SharedRandom(seed: seed ^ 0x428a_2f98_d728_ae22)
+        guard isForced ?? random.happens(250) else {
+            steps = nil
+            return
+        }
+        let takeOver = random.integer(in: 40...max(faultSteps, 40))
+        steps = (max(takeOver - random.integer(in: 2...60), 1), takeOver)
+    }
+
+    var hasHappened: Bool { billedBefore != nil }
+    func isLastCommit(at step: Int) -> Bool { steps?.last == step }
+    func isDue(at step: Int) -> Bool { steps?.takeOver == step }
+}
+
+/// What happens when the standby takes over.
+extension MachinesDriver {
+    /// More lines than the standby lacks, as ``PostgresDriver`` skips them.
+    private static let skippedLines = 1 << 24
+
+    func takeOver() async throws {
+        guard let copy = failOver.copy, let server else { return }
+        world.trace.note("a standby takes over, without the last commits")
+        for index in machines.indices where machines[index].isUp && failOver.random.happens(300) { await kill(index) }
+        try disk.putBack(copy, .besideWitness)
+        let file = try DatabaseQueue(path: disk.path)
+        try await file.write { database in
+            try database.execute(
+                sql: "UPDATE sqlite_sequence SET seq = seq + \(Self.skippedLines) WHERE name = 'event'")
+        }
+        try file.close()
+        try server.replace(with: SQLiteDriver.open(path: disk.path, writing: .callers))
+        truth.noteFailOver()
+        try audit.begin(incarnation: 0, path: disk.path)
+        failOver.billedBefore = world.truth.records.count
+        world.touch()
+    }
+
+    /// Checks that no task was paid again because the standby lacks what was done for it.
+    func checkFailOver() throws {
+        try audit.refresh()
+        let rows = Dictionary(audit.tasks.map { ($0.id, $0) }) { first, _ in first }
+        for (index, record) in world.truth.records.enumerated().dropFirst(failOver.billedBefore ?? 0) {
+            guard let sender = record.sender?.text, clients.resubmissions[sender] == nil, let row = rows[sender] else {
+                continue
+            }
+            let earlier = world.truth.records[..<index].filter { $0.sender?.text == sender }
+            guard !earlier.isEmpty else { continue }
+            // A policy may decide about what the list does not show.
+            let isHidden = earlier.contains { record in
+                ProviderWords.unlisted.contains(record.service) || record.listedFrom > record.createdAt
+                    || record.forgottenFrom != nil
+            }
+            guard row.onUncertain != "resubmit_if_absent" || !isHidden else { continue }
+            throw Violation(
+                .failOverPaysOnce, "\(earlier.map(\.id)) and \(record.id) were billed for \(sender)")
+        }
+    }
+}
