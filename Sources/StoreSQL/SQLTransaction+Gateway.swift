@@ -16,13 +16,13 @@ extension SQLTransaction {
             """, [.blob(contentKey), .text(TaskFailure.submissionLost)])
     }
 
-    package func deliveredExchanges() throws -> [(task: TaskID, fate: ExchangeFate)] {
+    package func deliveredExchanges(since time: Timestamp?) throws -> [(task: TaskID, fate: ExchangeFate)] {
         try DeliveredRow.fetchAll(
             connection,
             """
             SELECT id, mark, content_key, since_ms FROM gateway_exchange JOIN task USING (task_key)
-            WHERE fate = 'delivered' ORDER BY since_ms DESC LIMIT 10000
-            """
+            WHERE fate = 'delivered' AND since_ms >= ? ORDER BY since_ms DESC LIMIT 10000
+            """, [.integer(time?.milliseconds ?? 0)]
         ).map { (task: $0.task, fate: $0.fate) }
     }
 

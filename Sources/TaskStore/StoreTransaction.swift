@@ -129,8 +129,8 @@ package protocol StoreSnapshot {
     func lastEvent(before time: Timestamp) throws -> Int64
     /// The exchanges of the gateway with that content key.
     func exchanges(with contentKey: [UInt8]) throws -> [Exchange]
-    /// The exchanges of the gateway that were delivered, the latest first, at most 10,000.
-    func deliveredExchanges() throws -> [(task: TaskID, fate: ExchangeFate)]
+    /// The exchanges of the gateway that were delivered since that time, or ever, the latest first, at most 10,000.
+    func deliveredExchanges(since time: Timestamp?) throws -> [(task: TaskID, fate: ExchangeFate)]
     /// What a program sent with a task besides the members of its request.
     func passedMessage(of task: TaskID) throws -> PassedMessage?
     /// The provider's reply to the submission of a task.

@@ -239,8 +239,8 @@ extension SnapshotWrapper {
         try reading.exchanges(with: contentKey)
     }
 
-    package func deliveredExchanges() throws -> [(task: TaskID, fate: ExchangeFate)] {
-        try reading.deliveredExchanges()
+    package func deliveredExchanges(since time: Timestamp?) throws -> [(task: TaskID, fate: ExchangeFate)] {
+        try reading.deliveredExchanges(since: time)
     }
 
     package func joinable(with contentKey: [UInt8]) throws -> [JoinableSubmission] {

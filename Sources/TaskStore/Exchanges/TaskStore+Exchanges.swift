@@ -46,9 +46,11 @@ extension TaskStore {
         try await write("endOpenExchanges") { try $0.endOpenExchanges(at: now) }
     }
 
-    /// Exchanges whose replies were delivered, as far as is known, with their tasks.
-    package func deliveredExchanges() async throws(TaskStoreError) -> [(task: TaskID, fate: ExchangeFate)] {
-        try await read("deliveredExchanges") { try $0.deliveredExchanges() }
+    /// Exchanges whose replies were delivered, as far as is known, with their tasks: since that time, or all.
+    package func deliveredExchanges(
+        since time: Timestamp? = nil
+    ) async throws(TaskStoreError) -> [(task: TaskID, fate: ExchangeFate)] {
+        try await read("deliveredExchanges") { try $0.deliveredExchanges(since: time) }
     }
 
     /// What a program sent besides the members of its request; nil for a task that did not come through the gateway.

@@ -96,6 +96,8 @@ extension TaskStoreConformanceTests {
             try await store.settle([fate(.delivered, of: 1, at: now)])
             #expect(try await store.deliveredExchanges().map(\.task) == [id(1)])
             #expect(try await store.deliveredExchanges().map(\.fate) == [fate(.delivered, of: 1, at: now)])
+            #expect(try await store.deliveredExchanges(since: now).count == 1)
+            #expect(try await store.deliveredExchanges(since: now + .milliseconds(1)).isEmpty)
             let received = [fate(.received, of: 1, at: now), fate(.received, of: 2, at: now)]
             let counted = passed(3, mark: 3, isCountedRetry: true)
             #expect(try await store.submit(counted, after: received, at: now + .seconds(20)) == .inserted(.created))
