@@ -19,10 +19,6 @@ import Testing
     /// The first one whose name contains that text; nil without it.
     static var named: Mutant? { allNamed.first }
 
-    /// Mutants that fewer than one history in a hundred catches. At most thirty histories are tried. Seed 233 caught this one
-    /// until each process of a shared store had a lease of its own.
-    private static let seldom: Set<String> = ["counts the term of a lease from the reply"]
-
     /// Seeds of histories that caught mutants which few histories catch. They are tried first, to save time.
     private static let caughtBefore: [String: UInt64] = [
         "accepts a callback as outcome": 281,
@@ -31,7 +27,7 @@ import Testing
         "accepts one reading as proof": 257,
         "assigns a tracked record to another task": 356,
         "assigns another program's larger request": 31,
-        "counts the term of a lease from the reply": 233,
+        "counts the term of a lease from the reply": 37,
         "declares the attempts of a living daemon lost": 168,
         "expires a task by a clock that has just changed": 157,
         "finds nothing in a list": 36,
@@ -63,9 +59,7 @@ import Testing
         let stage = try Stage()
         let simulation = Simulation(stage: stage, mutant: mutant)
         let plain = Simulation(stage: stage, mutant: mutant.harmless)
-        let isKnown = Self.seldom.contains(mutant.name)
-        let last = isKnown ? 30 : Self.mostHistories
-        for seed in [Self.caughtBefore[mutant.name]].compactMap(\.self) + Array(1...last) {
+        for seed in [Self.caughtBefore[mutant.name]].compactMap(\.self) + Array(1...Self.mostHistories) {
             do throws(Simulation.Failure) {
                 _ = try await simulation.run(seed: seed)
             } catch {
@@ -85,11 +79,7 @@ import Testing
                 return
             }
         }
-        withKnownIssue("too few histories catch it", isIntermittent: true) {
-            Issue.record("no history caught a daemon that \(mutant) in \(last) histories")
-        } when: {
-            isKnown
-        }
+        Issue.record("no history caught a daemon that \(mutant) in \(Self.mostHistories) histories")
     }
 
     @Test func `every invariant has a mutant that it catches`() {

@@ -83,6 +83,7 @@ final class MachinesDriver {
         kills = isCalm ? 0 : random.pick([0, 5, 15]) ?? 0
         stops = isCalm ? 0 : random.pick([0, 8, 25]) ?? 0
         failOver = FailOver(seed: seed, isForced: mutant?.needsFailOver, faultSteps: faultSteps)
+        if mutant?.needsSlowReplies ?? (!isCalm && failOver.random.happens(150)) { world.slowDown() }
     }
 
     /// Runs until all tasks have ended.

@@ -20,10 +20,10 @@ extension Mutant {
         ).onMachines,
         loosening(
             "counts the term of a lease from the reply",
-            caughtBy: [.leaseCoversFirstByte, .retryJoins, .onlyRetriesJoin]
+            caughtBy: [.leaseCoversFirstByte, .retryJoins, .onlyRetriesJoin, .submissionRate]
         ) {
             $0.leasesCountFromReply = true
-        }.onMachines,
+        }.answeredSlowly.passing,
         droppingReplies.onMachines,
         breaking(
             .skipsStoredLines, "skips a line of another daemon", caughtBy: [.processesSeeTheLog]

@@ -71,6 +71,8 @@ struct Mutant: Sendable, CustomStringConvertible {
     var needsMachines = false
     /// Whether in each of its histories a server takes over that lacks the last commits. Those of the others have none.
     var needsFailOver = false
+    /// Whether in each of its histories replies to renewals of leases take long.
+    var needsSlowReplies = false
     /// It notes no attempts in its journal.
     var writesNoJournal = false
     /// Replies are not recorded after the lease was lost.
@@ -94,6 +96,7 @@ struct Mutant: Sendable, CustomStringConvertible {
         (plain.needsPrograms, plain.needsAgent) = (needsPrograms, needsAgent)
         (plain.needsParts, plain.needsFollower) = (needsParts, needsFollower)
         (plain.clockJumps, plain.reconciles, plain.needsFailOver) = (clockJumps, reconciles, needsFailOver)
+        plain.needsSlowReplies = needsSlowReplies
         (plain.needsBudgets, plain.needsMachines) = (needsBudgets, needsMachines)
         return plain
     }
@@ -109,6 +112,13 @@ struct Mutant: Sendable, CustomStringConvertible {
     var failingOver: Mutant {
         var mutant = onMachines
         mutant.needsFailOver = true
+        return mutant
+    }
+
+    /// The same in histories of several daemons whose database answers slowly.
+    var answeredSlowly: Mutant {
+        var mutant = onMachines
+        mutant.needsSlowReplies = true
         return mutant
     }
 

@@ -21,6 +21,7 @@ struct SteppedDriver: DriverWrapper {
             world.note("\(call.words): the disk is full")
             throw .full
         }
+        await wait(for: "request", to: call)
         let isDoubtful = call.isWrite && world.losesCommit()
         if isDoubtful, world.commitRandom.happens(500) {
             world.note("\(call.words): not on disk, which nobody knows")
@@ -36,6 +37,7 @@ struct SteppedDriver: DriverWrapper {
             guard call.isWrite else { return value }
             world.note(call.words)
             world.touch()
+            await wait(for: "reply", to: call)
             // The write is on disk, and its caller has no reply yet.
             if world.random.happens(250) { await world.scheduler.park("\(call.words), done") }
             try refuseIfDead()
@@ -44,6 +46,13 @@ struct SteppedDriver: DriverWrapper {
             if call.isWrite { world.note("\(call.words): \(error.code)") }
             throw error
         }
+    }
+
+    /// Waits while a renewal of leases is on its way to the database, or its reply on the way back.
+    private func wait(for what: String, to call: StoreCall) async {
+        guard case .write("acquire") = call, let delay = world.networkDelay() else { return }
+        world.note("\(call.words): the \(what) is slow")
+        await world.clock.sleep(until: world.clock.now() + delay)
     }
 
     /// The error that the daemon gets for a commit that may be on disk.

@@ -19,6 +19,7 @@ final class World: Sendable {
     let reloadRandom: SharedRandom
     /// Decides about programs that use the gateway. It is separate for the same reason.
     let passRandom: SharedRandom
+    private let slowRandom: SharedRandom
     /// What those programs have seen.
     let programs = Programs()
     /// Decides about an agent. It is separate for the same reason.
@@ -74,6 +75,9 @@ final class World: Sendable {
         var isDiskFull = false
         /// The probability of a commit with an unknown outcome, in thousandths.
         var unknownCommits = 0
+        /// The probability that a renewal of leases takes long to the database, and its reply takes long back, in
+        /// thousandths.
+        var slowRenewals = 0
         /// Whether paid requests fail only after their acceptance.
         var losesOnlyReplies = false
         /// The probability per step of a reload, and per paid request of a replaced token, in thousandths.
@@ -131,6 +135,7 @@ final class World: Sendable {
         callsBack = self.notifies && seed % 3 == 1
         callbackReceiver = SimulatedReceiver(random: SharedRandom(seed: seed ^ 0x9b05_688c_2b3e_6c1f))
         receiver = SimulatedReceiver(random: SharedRandom(seed: seed ^ 0x1656_67c5_27d4_eb2f))
+        slowRandom = SharedRandom(seed: seed ^ 0x7137_4491_23ef_65cd)
         reloadRandom = SharedRandom(seed: seed ^ 0x7f4a_7c15_9e37_79b9)
         passRandom = SharedRandom(seed: seed ^ 0x3c6e_f372_fe94_f82b)
         agentRandom = SharedRandom(seed: seed ^ 0x510e_527f_ade6_82d1)
@@ -257,6 +262,15 @@ final class World: Sendable {
         }
     }
 
+    /// Lets many renewals of leases take nearly as long as a lease lasts, until the faults end.
+    func slowDown() { state.withLock { $0.slowRenewals = 400 } }
+
+    /// How long a renewal of leases, or the reply to it, is on its way; nil if it comes at once.
+    func networkDelay() -> Duration? {
+        guard slowRandom.happens(state.withLock { $0.slowRenewals }) else { return nil }
+        return .milliseconds(slowRandom.integer(in: 5_000...14_000))
+    }
+
     /// Ends the faults of the provider, so that nothing but a dead daemon can delay a poll.
     func calm() {
         state.withLock { state in
@@ -270,6 +284,7 @@ final class World: Sendable {
         note("the world heals")
         state.withLock { state in
             state.faults = .none
+            state.slowRenewals = 0
             state.isDiskFull = false
             state.unknownCommits = 0
             (state.reloads, state.moves) = (0, 0)
