@@ -175,6 +175,7 @@ package enum Daemon {
                 sender: sender, metrics: metrics,
                 renewal: renewal, time: time, hooks: hooks, logger: logger)
             try await engine.recovery.run()
+            opened.onCommitOfOthers { engine.noteCommitOfOthers() }
             await engine.notifications.begin()
         } catch {
             throw .store(code: error.code, message: error.message)

@@ -8,6 +8,8 @@ struct RowNumbers {
     private var last: [SQLSequence: Int64] = [:]
     /// Whether they differ from the row.
     var isChanged = false
+    /// Whether any new row has got one.
+    private(set) var wereGiven = false
 
     /// Whether the reply that has them has come.
     var isKnown: Bool { !last.isEmpty }
@@ -28,7 +30,7 @@ struct RowNumbers {
     private static let mostLostLines: Int64 = 1 << 24
 
     mutating func next(of sequence: SQLSequence) -> Int64 {
-        isChanged = true
+        (isChanged, wereGiven) = (true, true)
         last[sequence, default: 0] += 1
         return last[sequence, default: 0]
     }

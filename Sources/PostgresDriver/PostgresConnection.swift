@@ -266,6 +266,24 @@ extension PostgresConnection {
     }
 }
 
+// MARK: Notifications
+
+extension PostgresConnection {
+    /// The descriptor of its socket, which becomes readable when something arrives.
+    var descriptor: CInt { PQsocket(connection) }
+
+    /// Reads what has arrived. Returns whether another session has sent a notification.
+    func takeNotifications() throws(PostgresError) -> Bool {
+        guard PQconsumeInput(connection) == 1 else { throw lost() }
+        var isOfOthers = false
+        while let notification = PQnotifies(connection) {
+            if notification.pointee.be_pid != PQbackendPID(connection) { isOfOthers = true }
+            PQfreemem(notification)
+        }
+        return isOfOthers
+    }
+}
+
 // MARK: Errors
 
 extension PostgresConnection {

@@ -14,15 +14,18 @@ package struct PostgresDriver: StoreDriver {
     private let readers: PostgresReaders
     /// The connections for long reads, which never delay short ones.
     private let pageReaders: PostgresReaders
+    /// Nil if processes do not tell each other of commits.
+    private let notifier: PostgresNotifier?
     /// The address without a password.
     private let place: String
 
     /// Connects, and migrates the schema. Blocks until then.
     ///
     /// `keepsStatements` is whether sessions keep prepared statements. It must be false behind a pooler that gives each
-    /// transaction another session, unless the pooler keeps track of them (PgBouncer from 1.21 on).
+    /// transaction another session, unless the pooler keeps track of them (PgBouncer from 1.21 on). Behind such a pooler `notifies`,
+    /// whether processes tell each other of commits, must be false too.
     package static func open(
-        _ address: PostgresAddress, keepsStatements: Bool = true
+        _ address: PostgresAddress, keepsStatements: Bool = true, notifies: Bool = false
     ) throws(TaskStoreError) -> PostgresDriver {
         let options = PostgresOptions(address: address, keepsStatements: keepsStatements)
         do throws(any Error) {
@@ -32,17 +35,23 @@ package struct PostgresDriver: StoreDriver {
             try connection.beginWrite()
             try TaskCounter.correct(in: connection)
             try connection.commit()
+            let notifier = notifies ? PostgresNotifier(options) : nil
             return PostgresDriver(
-                writer: PostgresWriter(ConnectionSlot(options, name: "writer")),
+                writer: PostgresWriter(ConnectionSlot(options, name: "writer")) { notifier?.noteCommit() },
                 readers: PostgresReaders(options, count: 3, name: "reader"),
-                pageReaders: PostgresReaders(options, count: 2, name: "page"), place: connection.place)
+                pageReaders: PostgresReaders(options, count: 2, name: "page"), notifier: notifier,
+                place: connection.place)
         } catch {
             throw TaskStoreError(translating: error)
         }
     }
 
+    /// Calls `body` soon after another process has appended lines to the log, if processes tell each other. It must not block.
+    package func onCommitOfOthers(_ body: @escaping @Sendable () -> Void) { notifier?.begin(body) }
+
     /// Closes the connections after the work in progress.
     package func close() async {
+        await notifier?.close()
         await writer.slot.close()
         await readers.close()
         await pageReaders.close()

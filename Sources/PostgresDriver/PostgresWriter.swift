@@ -34,7 +34,13 @@ final class PostgresWriter: Sendable {
     private let counter = TaskCounter()
     private let queue = Mutex(Queue())
 
-    init(_ slot: ConnectionSlot) { self.slot = slot }
+    /// Called after each commit that has added rows with numbers, such as lines of the log.
+    private let onNewRows: @Sendable () -> Void
+
+    init(_ slot: ConnectionSlot, onNewRows: @escaping @Sendable () -> Void = {}) {
+        self.slot = slot
+        self.onNewRows = onNewRows
+    }
 
     /// Runs one write to its end, even if the caller is cancelled, and returns after it is on disk.
     ///
@@ -134,6 +140,7 @@ final class PostgresWriter: Sendable {
             let value = try body()
             try counter.write(in: connection)
             try connection.commit()
+            if connection.numbers.wereGiven { onNewRows() }
             return value
         } catch {
             connection.rollBack()

@@ -33,7 +33,9 @@ enum OpenedStore: Sendable {
                 do throws(TaskStoreError) {
                     continuation.resume(
                         returning: .success(
-                            try PostgresDriver.open(address, keepsStatements: settings.keepsStatements)))
+                            try PostgresDriver.open(
+                                address, keepsStatements: settings.keepsStatements,
+                                notifies: settings.notifiesProcesses)))
                 } catch {
                     continuation.resume(returning: .failure(error))
                 }
@@ -72,6 +74,11 @@ enum OpenedStore: Sendable {
         case .file(let driver): driver
         case .server(let driver): driver
         }
+    }
+
+    /// Calls `body` soon after another machine has committed, if the machines tell each other.
+    func onCommitOfOthers(_ body: @escaping @Sendable () -> Void) {
+        if case .server(let driver) = self { driver.onCommitOfOthers(body) }
     }
 
     /// Whether several machines may use it.

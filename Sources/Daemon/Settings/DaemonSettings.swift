@@ -22,6 +22,8 @@ package struct DaemonSettings: Sendable {
     var store: PostgresAddress?
     /// Whether sessions of PostgreSQL keep prepared statements.
     var keepsStatements = true
+    /// Whether processes on one PostgreSQL tell each other of commits.
+    var notifiesProcesses = true
     /// The settings of each provider, by name as written. ``Providers`` finds the name in the catalog.
     package var providers: [String: ProviderSettings] = [:]
     /// The directory of the user's definitions; nil if no home directory is known.

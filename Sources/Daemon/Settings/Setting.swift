@@ -43,6 +43,11 @@ struct Setting: Sendable {
             settings.keepsStatements = text == "true"
             return true
         }.needingRestart { $0.keepsStatements ? "true" : "false" },
+        Setting("postgres.notify", "POLLUX_POSTGRES_NOTIFY", rule: "true or false") { text, settings in
+            guard ["true", "false"].contains(text) else { return false }
+            settings.notifiesProcesses = text == "true"
+            return true
+        }.needingRestart { $0.notifiesProcesses ? "true" : "false" },
         Setting("xhuoapi.base_url", "XHUOAPI_BASE_URL", rule: "a URL as in https://api.xhuoapi.ai/v1") {
             text, settings in
             guard let address = HTTPAddress(text) else { return false }

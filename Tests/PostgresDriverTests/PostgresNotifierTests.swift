@@ -1,0 +1,67 @@
+import PostgresTesting
+import Synchronization
+import TaskModel
+import Testing
+import VerbatimJSON
+
+@testable import PostgresDriver
+@testable import TaskStore
+
+@Suite(
+    .enabled(if: PostgresServer.isInstalled, Comment(rawValue: PostgresServer.howToInstall)), .timeLimit(.minutes(1)))
+struct PostgresNotifierTests {
+    private let address: String
+
+    init() throws { address = try PostgresServer.shared.newDatabase() }
+
+    private func append(_ kind: String, to driver: PostgresDriver) async throws {
+        _ = try await driver.write(for: .write("test")) {
+            try $0.append([
+                NewLogLine(
+                    key: nil, at: Timestamp(milliseconds: 1), kind: kind, from: nil, to: nil, detail: JSONObject())
+            ])
+        } committed: { _ in
+        }
+    }
+
+    /// Counts the notifications of a driver.
+    private final class Ear: Sendable {
+        private let heard = Mutex(0)
+        var count: Int { heard.withLock { $0 } }
+        func hear() { heard.withLock { $0 += 1 } }
+
+        /// Returns once it has heard more than so many.
+        func hears(moreThan count: Int) async throws {
+            while self.count <= count { try await Task.sleep(for: .milliseconds(2)) }
+        }
+    }
+
+    @Test func `a process learns of the commits of others, few times for many, and not of its own`() async throws {
+        let drivers = try (0..<2).map { _ in
+            try PostgresDriver.open(PostgresAddress(address), notifies: true)
+        }
+        let ears = [Ear(), Ear()]
+        for (driver, ear) in zip(drivers, ears) { driver.onCommitOfOthers { ear.hear() } }
+        // Each says once that it listens.
+        for ear in ears { try await ear.hears(moreThan: 0) }
+        let began = ContinuousClock.now
+        try await append("one", to: drivers[0])
+        try await ears[1].hears(moreThan: 1)
+        // Without a notification it would be a second.
+        #expect(began.duration(to: .now) < .milliseconds(900))
+        for number in 0..<200 { try await append("\(number)", to: drivers[0]) }
+        let spent = began.duration(to: .now)
+        try await Task.sleep(for: .milliseconds(100))
+        #expect(ears[1].count - 2 <= Int(spent / .milliseconds(50)) + 2)
+        #expect(ears[1].count > 2 && ears[0].count == 1)
+        // A write without a line tells nobody.
+        let before = ears[1].count
+        _ = try await drivers[0].write(for: .write("test")) {
+            try $0.put(.epoch, "e")
+        } committed: { _ in
+        }
+        try await Task.sleep(for: .milliseconds(100))
+        #expect(ears[1].count == before)
+        for driver in drivers { await driver.close() }
+    }
+}
