@@ -98,6 +98,7 @@ let package = Package(
         .target(name: "SpawnSettings"),
         // When a file was created, which Swift cannot ask.
         .target(name: "FileTimes"),
+        .target(name: "FileIdentity", dependencies: ["FileTimes"]),
         .target(
             name: "SQLiteMigrations", path: "migrations/sqlite",
             resources: [
@@ -121,7 +122,7 @@ let package = Package(
         .target(
             name: "SQLiteDriver",
             dependencies: [
-                "FileTimes",
+                "FileIdentity",
                 "TaskStore", "TaskModel", "VerbatimJSON", "SQLiteMigrations", "SQLiteRaw", "StoreSQL", crypto, grdb,
             ]),
         // Debian's libpq: the protocol, the addresses and the passwords of PostgreSQL.
@@ -132,7 +133,8 @@ let package = Package(
         .target(
             name: "PostgresDriver",
             dependencies: [
-                "CPostgreSQL", "PostgresMigrations", "StoreSQL", "TaskModel", "TaskStore", "VerbatimJSON", crypto,
+                "CPostgreSQL", "FileIdentity", "PostgresMigrations", "StoreSQL", "TaskModel", "TaskStore",
+                "VerbatimJSON", crypto,
             ]),
         // Moves a SQLite store to PostgreSQL.
         .target(

@@ -1,5 +1,6 @@
 import Crypto
 import Dispatch
+import FileIdentity
 import FoundationEssentials
 import Synchronization
 import TaskModel
@@ -19,20 +20,31 @@ import VerbatimJSON
 ///
 /// Each line is a JSON document behind the beginning of its SHA-256, so a line that was not written completely is not read.
 /// Lines that wait at the same time are synced together.
+///
+/// Lines of processes also name the file that they were written to, so a copy of the directory does not speak for the machine that
+/// it was copied from.
 package final class JournalFile: AttemptJournal {
     private struct State {
-        var waiting: [(text: String, continuation: CheckedContinuation<TaskStoreError?, Never>)] = []
+        var waiting: [(line: JournalLine, continuation: CheckedContinuation<TaskStoreError?, Never>)] = []
         var isWriting = false
+        /// The latest lines of these kinds, which each new file begins with.
+        var process: JournalLine?
+        var compared: JournalLine?
+    }
+
+    /// What the thread that writes knows.
+    private struct Output {
         /// The file is open while it is known where it ends.
         var file: Int32?
         var size = 0
-        /// The latest process, which each new file begins with.
-        var process: JournalLine?
+        /// Whether its name may not be on disk.
+        var isNew = false
     }
 
     private let path: String
     private let longest: Int
     private let state = Mutex(State())
+    private let output = Mutex(Output())
     /// Writes block, so they run on a thread of their own.
     private let queue = DispatchQueue(label: "pollux.journal")
 
@@ -43,7 +55,7 @@ package final class JournalFile: AttemptJournal {
         self.longest = longest
     }
 
-    deinit { if let file = state.withLock({ $0.file }) { close(file) } }
+    deinit { if let file = output.withLock({ $0.file }) { close(file) } }
 
     // MARK: Reading
 
@@ -70,17 +82,23 @@ package final class JournalFile: AttemptJournal {
         guard let bytes = FileManager.default.contents(atPath: path) else {
             throw .failed("the file \(path) cannot be read")
         }
-        return bytes.split(separator: UInt8(ascii: "\n")).compactMap { JournalLine(stored: $0) }
+        let identity = FileIdentity(of: path)
+        return bytes.split(separator: UInt8(ascii: "\n")).compactMap { line in
+            StoredLine(stored: line).flatMap { $0.file?.isSame(as: identity) ?? true ? $0.line : nil }
+        }
     }
 
     // MARK: Writing
 
     package func append(_ line: JournalLine) async throws(TaskStoreError) {
-        let text = line.stored
         let error: TaskStoreError? = await withCheckedContinuation { continuation in
             let mustBegin = state.withLock { state in
-                if case .process = line { state.process = line }
-                state.waiting.append((text, continuation))
+                switch line {
+                case .process: state.process = line
+                case .compared: state.compared = line
+                case .attempt, .reported: break
+                }
+                state.waiting.append((line, continuation))
                 defer { state.isWriting = true }
                 return !state.isWriting
             }
@@ -97,59 +115,75 @@ package final class JournalFile: AttemptJournal {
                 return state.waiting
             }
             guard !lines.isEmpty else { return }
-            let error = put(lines.map(\.text).joined())
+            let error = put(lines.map(\.line))
             for line in lines { line.continuation.resume(returning: error) }
         }
     }
 
-    private func put(_ text: String) -> TaskStoreError? {
+    private func put(_ lines: [JournalLine]) -> TaskStoreError? {
         do throws(TaskStoreError) {
-            var state = state.withLock { $0 }
-            if state.size >= longest { try putAside(&state) }
+            if output.withLock({ $0.size >= longest }) { try putAside() }
             let file: Int32
-            if let known = state.file { file = known } else { file = try openFile(&state, for: text) }
-            let bytes = Array(text.utf8)
-            guard write(file, bytes, bytes.count) == bytes.count, fdatasync(file) == 0 else {
-                let failure = Self.latestError(of: path)
-                // Where it ends now is not known.
-                close(file)
-                self.state.withLock { $0.file = nil }
-                throw failure
+            if let known = output.withLock({ $0.file }) { file = known } else { file = try openFile(for: lines) }
+            let identity = FileIdentity(of: path)
+            try add(lines.map { StoredLine($0, in: identity).stored }.joined(), to: file)
+            guard fdatasync(file) == 0 else { throw closed(after: Self.latestError(of: path)) }
+            if output.withLock({ $0.isNew }) {
+                guard syncDirectory() else { throw Self.latestError(of: path) }
+                output.withLock { $0.isNew = false }
             }
-            let size = state.size + bytes.count
-            self.state.withLock { ($0.file, $0.size) = (file, size) }
             return nil
         } catch {
             return error
         }
     }
 
-    /// Opens the file for that text. A new one begins with the line of the process.
-    private func openFile(_ state: inout State, for text: String) throws(TaskStoreError) -> Int32 {
+    /// Opens the file for these lines. A new one begins with what must not be put aside.
+    private func openFile(for lines: [JournalLine]) throws(TaskStoreError) -> Int32 {
         let isNew = access(path, F_OK) != 0
         let file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
         guard file >= 0 else { throw Self.latestError(of: path) }
         var info = stat()
-        guard fstat(file, &info) == 0 else { throw Self.latestError(of: path) }
-        state.size = Int(info.st_size)
-        // An earlier write may have ended within a line.
-        let process = state.process?.stored ?? ""
-        let beginning = "\n" + (isNew && !text.contains(process) ? process : "")
-        guard write(file, beginning, beginning.utf8.count) == beginning.utf8.count else {
-            let failure = Self.latestError(of: path)
-            close(file)
-            throw failure
+        output.withLock { output in
+            output.file = file
+            output.size = fstat(file, &info) == 0 ? Int(info.st_size) : 0
+            if isNew { output.isNew = true }
         }
-        if isNew, !syncDirectory() { throw Self.latestError(of: path) }
+        let kept = isNew ? state.withLock { [$0.process, $0.compared] } : []
+        let identity = FileIdentity(of: path)
+        let texts = kept.compactMap { line in
+            line.flatMap { lines.contains($0) ? nil : StoredLine($0, in: identity).stored }
+        }
+        // An earlier write may have ended within a line.
+        try add("\n" + texts.joined(), to: file)
         return file
     }
 
-    private func putAside(_ state: inout State) throws(TaskStoreError) {
-        if let file = state.file { close(file) }
-        state.file = nil
-        self.state.withLock { $0.file = nil }
+    private func add(_ text: String, to file: Int32) throws(TaskStoreError) {
+        let bytes = Array(text.utf8)
+        let count = write(file, bytes, bytes.count)
+        guard count == bytes.count else {
+            // A write that ends early has no error of its own, and the next one would have: most likely this one.
+            throw closed(after: count < 0 ? Self.latestError(of: path) : .full)
+        }
+        output.withLock { $0.size += count }
+    }
+
+    /// Closes the file after an error, because where it ends is not known.
+    private func closed(after error: TaskStoreError) -> TaskStoreError {
+        output.withLock { output in
+            if let file = output.file { close(file) }
+            output.file = nil
+        }
+        return error
+    }
+
+    private func putAside() throws(TaskStoreError) {
+        output.withLock { output in
+            if let file = output.file { close(file) }
+            output = Output()
+        }
         guard rename(path, path + ".old") == 0 else { throw Self.latestError(of: path) }
-        state.size = 0
     }
 
     private func syncDirectory() -> Bool {
@@ -169,8 +203,17 @@ package final class JournalFile: AttemptJournal {
     }
 }
 
-/// The stored form of a line.
-extension JournalLine {
+/// A line as it is in the file.
+private struct StoredLine {
+    let line: JournalLine
+    /// The file that the line was written to; nil if that does not matter.
+    let file: FileIdentity?
+
+    init(_ line: JournalLine, in file: FileIdentity) {
+        self.line = line
+        if case .process = line { self.file = file } else { self.file = nil }
+    }
+
     var stored: String {
         let text = JSONValue.object(json).text
         return "\(Self.checksum(text)) \(text)\n"
@@ -193,9 +236,13 @@ extension JournalLine {
     }
 
     private var json: JSONObject {
-        switch self {
-        case .process(let token): return JSONObject([("process", .string(token.text))])
-        case .compared(let server): return JSONObject([("compared", .string(server))])
+        switch line {
+        case .process(let token):
+            return JSONObject([
+                ("process", .string(token.text)), ("file", .string("\(file?.inode ?? 0) \(file?.created ?? 0)")),
+            ])
+        case .compared(let server, let place):
+            return JSONObject([("compared", .string(server)), ("place", .number(JSONNumber(Int(place))))])
         case .reported(let task, let attempt):
             return JSONObject([("reported", .string(task.text)), ("attempt", .number(JSONNumber(attempt)))])
         case .attempt(let entry):
@@ -203,6 +250,7 @@ extension JournalLine {
                 ("task", .string(entry.task.text)), ("attempt", .number(JSONNumber(entry.attempt.number))),
                 ("account", .string(entry.account.text)),
                 ("started_ms", .number(JSONNumber(Int(entry.attempt.startedAt.milliseconds)))),
+                ("place", .number(JSONNumber(Int(entry.place)))),
             ])
             if let digest = entry.attempt.callback {
                 members["callback"] = .string(Data(digest.bytes).base64EncodedString())
@@ -213,23 +261,32 @@ extension JournalLine {
 
     private init?(_ json: JSONValue) {
         let number = json["attempt"]?.number.flatMap { Int($0.digits) }
+        let place = json["place"]?.number.flatMap { Int64($0.digits) }
+        var file: FileIdentity?
         if let token = json["process"]?.string.flatMap({ LeaseToken(text: $0) }) {
-            self = .process(token)
-        } else if let server = json["compared"]?.string {
-            self = .compared(server: server)
+            let numbers = json["file"]?.string?.split(separator: " ") ?? []
+            guard numbers.count == 2, let inode = UInt64(numbers[0]), let created = Int64(numbers[1]) else {
+                return nil
+            }
+            file = FileIdentity(inode: inode, created: created)
+            line = .process(token)
+        } else if let server = json["compared"]?.string, let place {
+            line = .compared(server: server, place: place)
         } else if let task = json["reported"]?.string.flatMap({ TaskID($0) }), let number {
-            self = .reported(task, attempt: number)
+            line = .reported(task, attempt: number)
         } else if let task = json["task"]?.string.flatMap({ TaskID($0) }), let number,
-            let account = json["account"]?.string, let start = json["started_ms"]?.number.flatMap({ Int64($0.digits) })
+            let account = json["account"]?.string, let place,
+            let start = json["started_ms"]?.number.flatMap({ Int64($0.digits) })
         {
             let digest = json["callback"]?.string.flatMap { Data(base64Encoded: $0) }.flatMap { CallbackDigest($0) }
-            self = .attempt(
+            line = .attempt(
                 JournalEntry(
                     task: task,
                     attempt: Attempt(number: number, startedAt: Timestamp(milliseconds: start), callback: digest),
-                    account: AccountName(stored: account)))
+                    account: AccountName(stored: account), place: place))
         } else {
             return nil
         }
+        self.file = file
     }
 }

@@ -1,6 +1,6 @@
 import Crypto
 import Dispatch
-import FileTimes
+import FileIdentity
 import FoundationEssentials
 import Synchronization
 import TaskModel
@@ -42,18 +42,13 @@ package final class WitnessFile: Witness {
     package func read() -> WitnessStatement? {
         guard let slot = latestSlot() else { return nil }
         var statement = slot.statement
-        let identity = FileIdentity(of: path)
-        // Device numbers change at each boot, and inodes are reused soon. So the creation time counts too.
-        statement.isOriginal =
-            slot.inode == identity.inode
-            && (slot.created == 0 || identity.created == 0 || slot.created == identity.created)
+        statement.isOriginal = slot.file.isSame(as: FileIdentity(of: path))
         return statement
     }
 
     private struct Slot {
         let number: Int
-        let inode: UInt64
-        let created: Int64
+        let file: FileIdentity
         let statement: WitnessStatement
     }
 
@@ -73,7 +68,7 @@ package final class WitnessFile: Witness {
             let created = Int64(words[5]), let at = Int64(words[6])
         else { return nil }
         return Slot(
-            number: number, inode: inode, created: created,
+            number: number, file: FileIdentity(inode: inode, created: created),
             statement: WitnessStatement(
                 epoch: String(words[2]), sequence: sequence, at: Timestamp(milliseconds: at)))
     }
@@ -168,17 +163,6 @@ package final class WitnessFile: Witness {
         case ENOSPC, EDQUOT, EFBIG: .full
         case EROFS, EACCES, EPERM: .readOnly
         case let code: .failed("the file \(path) cannot be written: \(String(cString: strerror(code)))")
-        }
-    }
-
-    private struct FileIdentity {
-        let inode: UInt64
-        let created: Int64
-
-        init(of path: String) {
-            var info = stat()
-            inode = stat(path, &info) == 0 ? UInt64(info.st_ino) : 0
-            created = pollux_creation_time(path)
         }
     }
 }

@@ -6,11 +6,14 @@ package struct JournalEntry: Sendable, Hashable {
     package let task: TaskID
     package let attempt: Attempt
     package let account: AccountName
+    /// The place of its start in the log, or a later one.
+    package let place: Int64
 
-    package init(task: TaskID, attempt: Attempt, account: AccountName) {
+    package init(task: TaskID, attempt: Attempt, account: AccountName, place: Int64) {
         self.task = task
         self.attempt = attempt
         self.account = account
+        self.place = place
     }
 }
 
@@ -20,8 +23,8 @@ package enum JournalLine: Sendable, Hashable {
     case process(LeaseToken)
     /// An attempt. The line is written after the commit that starts the attempt and before the first byte of its request.
     case attempt(JournalEntry)
-    /// All lines before this one were compared with the database on that server.
-    case compared(server: String)
+    /// All lines before this one were compared with the database on that server, whose log ended at that place.
+    case compared(server: String, place: Int64)
     /// It was reported that the database has lost the task of this attempt.
     case reported(TaskID, attempt: Int)
 }
@@ -71,7 +74,7 @@ final class JournalKeeper: Sendable {
         }
         state.withLock { state in
             state.failed = nil
-            if case .compared(let server) = line { state.server = server }
+            if case .compared(let server, _) = line { state.server = server }
         }
     }
 

@@ -10,6 +10,8 @@ struct ChangeSet {
     let holder: LeaseHolder
     /// How long its leases last; nil if they do not expire.
     let leaseTerm: Duration?
+    /// The journal of this machine, if the store is shared.
+    let journal: JournalKeeper?
     /// Through what a person makes the changes; nil if nobody does.
     private let source: String?
     /// The loaded tasks in their current state within the transaction.
@@ -25,7 +27,11 @@ struct ChangeSet {
     /// The changes for subscribers, to be delivered after the commit.
     private(set) var committed: [CommittedChange] = []
 
-    init(_ transaction: any StoreTransaction, holder: LeaseHolder, leaseTerm: Duration?, source: String? = nil) {
+    init(
+        _ transaction: any StoreTransaction, holder: LeaseHolder, leaseTerm: Duration?, journal: JournalKeeper? = nil,
+        source: String? = nil
+    ) {
+        self.journal = journal
         self.transaction = transaction
         self.holder = holder
         self.leaseTerm = leaseTerm

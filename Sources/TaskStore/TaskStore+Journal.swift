@@ -11,6 +11,8 @@ package struct JournalFinding: Sendable {
     package internal(set) var late: [JournalEntry] = []
     /// Attempts whose tasks the database has lost.
     package internal(set) var orphans: [JournalEntry] = []
+    /// Where the log ended.
+    var place: Int64 = 0
 }
 
 /// Finds out with the journals of all machines what a server that has taken over lacks.
@@ -32,11 +34,19 @@ extension TaskStore {
     /// No attempt that was started before may be sent after this call has begun, unless its line was written before.
     package func compareJournal(newEpoch: String, at now: Timestamp) async throws(TaskStoreError) -> JournalFinding? {
         guard let journal else { return nil }
-        let known = try await read("server") { try $0.serverIdentity() }
-        guard let server = known else { return nil }
         let contents = try await journal.read()
-        let (suspects, isComplete) = try await suspects(in: contents)
-        let isKnownServer = contents.latestServer == server
+        let (identity, end) = try await read("server", .snapshot) { rows in
+            (try rows.serverIdentity(), try rows.latestEvent().sequence)
+        }
+        guard let server = identity else { return nil }
+        // The same server lacks nothing, unless its database was replaced.
+        let reason =
+            contents.isAhead(of: end, on: server)
+            ? "The journal of this machine is later than the database."
+            : contents.hasLeft(server) ? "The database is on a server again that another one had replaced." : nil
+        let (suspects, isComplete) =
+            contents.latestServer != server || reason != nil
+            ? try await suspects(in: contents, of: server) : ([], true)
         let processes = contents.processes.union([holder.token])
         let finding = try await commit(.write("compareJournal")) { changes throws -> JournalFinding in
             let meta = try changes.transaction.meta()
@@ -44,18 +54,19 @@ extension TaskStore {
                 throw TaskStoreError.restored
             }
             var finding = JournalFinding(mode: try meta[.restored].map { text in try RestoredMode(text: text) })
+            let latest = try changes.transaction.latestEvent()
+            finding.place = latest.sequence
             try changes.recover(
                 try changes.transaction.lacking(suspects), in: &finding, at: now)
             if var wait = finding.mode?.journals {
                 wait.awaited.removeAll { processes.contains($0.token) }
                 finding.mode?.journals = isComplete ? wait : nil
                 if !isComplete { try changes.doubt(since: finding.mode?.since ?? now, at: now) }
-            } else if finding.mode == nil, isKnownServer, let last = finding.lastStart {
-                // The same server has an older copy, and other machines may have sent tasks since, too.
-                let since = min(try changes.transaction.latestEvent().at ?? now, last)
+            } else if finding.mode == nil, let reason {
+                // Other machines may have sent tasks since, too.
+                let since = min(latest.at ?? now, now)
                 finding.mode = RestoredMode(
-                    since: since, at: now,
-                    reason: "Attempts were started after the database was copied, the last at \(last.rfc3339).",
+                    since: since, at: now, reason: reason,
                     seen: "\(server) \(meta[.backup] ?? "")")
                 try changes.transaction.beginLogEpoch(newEpoch, isCopy: true)
                 try changes.doubt(since: since, at: now)
@@ -66,29 +77,44 @@ extension TaskStore {
         for entry in finding.orphans {
             try await journal.append(.reported(entry.task, attempt: entry.attempt.number))
         }
-        try await journal.append(.compared(server: server))
+        try await journal.append(.compared(server: server, place: finding.place))
         return finding
     }
 
     /// The attempts of the journal that the database may lack, and whether it lacks no others.
     ///
-    /// Commits are lost from the end, so the latest attempts are looked for until many of them are there.
+    /// Commits are lost from the end. So no attempt is lost that was started well before one that is there; if its task is not
+    /// there, it was removed after its time.
     private func suspects(
-        in contents: JournalContents
+        in contents: JournalContents, of server: String
     ) async throws(TaskStoreError) -> (suspects: [JournalEntry], isComplete: Bool) {
         var suspects: [JournalEntry] = []
+        // The start of the latest attempt that is there.
+        var known: Timestamp?
         var rest = contents.latestAttempts[...]
-        while !rest.isEmpty {
+        while let next = rest.first, known.map({ next.attempt.startedAt >= $0 - Self.longestStart }) ?? true {
             let batch = Array(rest.prefix(Self.attemptsPerLook))
             rest = rest.dropFirst(batch.count)
-            let lacking = try await read("journal", .snapshot) { try $0.lacking(batch) }
-            if lacking.isEmpty { return (suspects, true) }
+            let lacking = try await read("journal", .snapshot) { rows in
+                // Another connection may lead to another server.
+                guard try rows.serverIdentity() == server else { throw TaskStoreError.restored }
+                return try rows.lacking(batch)
+            }
             suspects += lacking
+            let there = batch.filter { !lacking.contains($0) }.map(\.attempt.startedAt)
+            known = (there + [known].compactMap(\.self)).max()
         }
-        return (suspects, contents.isWhole)
+        // A file that was replaced lacks the line of this process.
+        guard let known else { return (suspects, contents.isWhole && contents.processes.contains(holder.token)) }
+        return (
+            suspects.filter { $0.attempt.startedAt >= known - Self.longestStart },
+            contents.processes.contains(holder.token)
+        )
     }
 
     private static let attemptsPerLook = 200
+    /// More time than passes from the time of an attempt to its commit.
+    private static let longestStart = Duration.seconds(60)
 
     /// Ends the wait for journals if all have come and its time is over. Returns whether it has ended.
     package func endJournalWait(at now: Timestamp) async throws(TaskStoreError) -> Bool {
@@ -118,11 +144,6 @@ extension TaskStore {
     }
 }
 
-extension JournalFinding {
-    /// When the latest of the lost attempts was started; nil if none was lost.
-    fileprivate var lastStart: Timestamp? { (recovered + late + orphans).map(\.attempt.startedAt).max() }
-}
-
 extension JournalContents {
     /// The processes of this machine.
     fileprivate var processes: Set<LeaseToken> {
@@ -146,7 +167,26 @@ extension JournalContents {
 
     /// The server of the latest comparison; nil if there was none.
     fileprivate var latestServer: String? {
-        lines.reversed().lazy.compactMap { if case .compared(let server) = $0 { server } else { nil } }.first
+        lines.reversed().lazy.compactMap { if case .compared(let server, _) = $0 { server } else { nil } }.first
+    }
+
+    /// Whether it was compared with that server before, and with another one since.
+    fileprivate func hasLeft(_ server: String) -> Bool {
+        latestServer != server && lines.contains { if case .compared(server, _) = $0 { true } else { false } }
+    }
+
+    /// Whether the log on that server had later places than that one when a line was written.
+    fileprivate func isAhead(of place: Int64, on server: String) -> Bool {
+        var latest: Int64 = 0
+        for line in lines.reversed() {
+            switch line {
+            case .attempt(let entry): latest = max(latest, entry.place)
+            // The attempts after this line were made on its server.
+            case .compared(let known, let end): return known == server && max(latest, end) > place
+            case .process, .reported: break
+            }
+        }
+        return false
     }
 }
 
@@ -155,11 +195,22 @@ extension StoreSnapshot {
     fileprivate func lacking(_ entries: [JournalEntry]) throws -> [JournalEntry] {
         let tasks = Dictionary(try tasks(entries.map(\.task)).map { ($0.task.id, $0.task) }) { first, _ in first }
         return try entries.filter { entry in
-            guard let task = tasks[entry.task], entry.attempt.number <= task.attempts else { return true }
+            guard let task = tasks[entry.task] else { return true }
+            guard entry.attempt.number <= task.attempts else { return try !hasOutcome(of: entry) }
+            // Only a guess has this number.
+            if task.wasPerhapsSent, task.attempts == entry.attempt.number { return true }
             if task.attempt?.number == entry.attempt.number, task.attempt?.startedAt == entry.attempt.startedAt {
                 return false
             }
             return try !task.lacks(.events) && isOtherAttempt(entry)
+        }
+    }
+
+    /// Whether the log has the reply to an attempt whose start it does not have.
+    private func hasOutcome(of entry: JournalEntry) throws -> Bool {
+        let number = "\(entry.attempt.number)"
+        return try events(of: entry.task, after: 0, limit: 10_000).contains { line in
+            try StoredDocument.read(line.detail)["attempt"]?.number?.digits == number
         }
     }
 

@@ -177,7 +177,8 @@ extension StoreTransaction {
 
     /// Removes leases. What is open at the gateway of a process that ends its own was not delivered.
     fileprivate func end(_ leases: [Lease], at now: Timestamp) throws {
-        guard !leases.isEmpty else { return }
+        // On a server that has taken over, they show whose journals it needs.
+        guard try !leases.isEmpty && !hasMoved(meta()) else { return }
         for lease in leases where lease.name.isOfProcess { try endOpenExchanges(of: lease.token, at: now) }
         try drop(leases.map(\.name))
     }
@@ -203,7 +204,7 @@ extension ChangeSet {
         let (name, now) = (LeaseName(processOf: holder.token), try transaction.now())
         guard try !transaction.leases().contains(where: { $0.name == name && $0.isLive(at: now) }) else { return }
         // Others could take what is open here for undelivered, so it is.
-        if try !transaction.hasMoved(transaction.meta()) { try transaction.endDeadProcesses(at: now) }
+        try transaction.endDeadProcesses(at: now)
         try transaction.put([Lease(name: name, holder: holder, expiresAt: now + leaseTerm)])
     }
 
@@ -215,6 +216,10 @@ extension ChangeSet {
     func acquire(_ name: LeaseName?, at now: Timestamp) throws {
         let meta = try transaction.meta()
         guard try meta[.restored] == nil && !transaction.isOnOtherServer(meta) else { throw TaskStoreError.restored }
+        // The connection may lead to a server with which this process has not compared its journal.
+        if let journal, let server = try transaction.serverIdentity(), !journal.isCompared(with: server) {
+            throw TaskStoreError.restored
+        }
         guard let name else { throw TaskStoreError.failed("a submission was started without a lease") }
         guard leaseTerm == nil else {
             let known = try transaction.leases().first { $0.name == name }

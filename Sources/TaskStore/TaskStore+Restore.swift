@@ -168,6 +168,11 @@ extension TaskStore {
             let meta = try changes.transaction.meta()
             // Another person may have accepted it in the meantime.
             guard meta[.restored] != nil || meta[.unwitnessed] != nil else { return Accepted(count: 0, sequence: nil) }
+            // Another process may know of a newer server than the person who accepts.
+            let mode = try meta[.restored].map { text in try RestoredMode(text: text) }
+            guard try mode?.journals == nil && !changes.transaction.hasMoved(meta) else {
+                throw TaskStoreError.restored
+            }
             let rows = try changes.transaction.open(in: .uncertain).filter(\.task.wasPerhapsSent)
             let ids = rows.map(\.task.id)
             try changes.load(ids)
@@ -197,7 +202,8 @@ extension TaskStore {
     package func noteStart(of task: TrackedTask, at now: Timestamp) async throws(TaskStoreError) {
         if let attempt = task.attempt {
             try await journal?.append(
-                .attempt(JournalEntry(task: task.id, attempt: attempt, account: task.account)))
+                .attempt(
+                    JournalEntry(task: task.id, attempt: attempt, account: task.account, place: log.latestStart)))
         }
         try await secureWitness(at: now)
     }
@@ -216,11 +222,6 @@ extension StoreSnapshot {
 
     /// Whether the database was on another server when the mode was last decided.
     func hasMoved(_ meta: [MetaName: String]) throws -> Bool { try meta[.server] != nil && isOnOtherServer(meta) }
-}
-
-extension TrackedTask {
-    /// Whether it is uncertain only because the database is a copy.
-    package var wasPerhapsSent: Bool { state == .uncertain && failure?.code == TaskFailure.perhapsSent }
 }
 
 extension ChangeSet {

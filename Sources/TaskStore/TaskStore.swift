@@ -82,8 +82,9 @@ extension TaskStore {
         _ call: StoreCall, _ body: @escaping @Sendable (inout ChangeSet) throws -> Value
     ) async throws(TaskStoreError) -> Value {
         let source = ActionSource.current
-        let committed = try await driver.write(for: call) { [holder, leaseTerm] transaction in
-            var changes = ChangeSet(transaction, holder: holder, leaseTerm: leaseTerm, source: source?.name)
+        let committed = try await driver.write(for: call) { [holder, leaseTerm, journal] transaction in
+            var changes = ChangeSet(
+                transaction, holder: holder, leaseTerm: leaseTerm, journal: journal, source: source?.name)
             let value = try body(&changes)
             try changes.finish()
             return Committed(value: value, changes: changes.committed, places: changes.places)

@@ -14,12 +14,12 @@ import Testing
                 attempt: Attempt(
                     number: 2, startedAt: Timestamp(milliseconds: 1_800_000_000_123),
                     callback: CallbackDigest((0..<32).map { UInt8($0) })),
-                account: AccountName(stored: "second"))),
+                account: AccountName(stored: "second"), place: 7)),
         .attempt(
             JournalEntry(
                 task: TrackedTask.task(2).id, attempt: Attempt(number: 1, startedAt: Timestamp(milliseconds: 5)),
-                account: .default)),
-        .compared(server: "7512/00000002"), .reported(TrackedTask.task(2).id, attempt: 1),
+                account: .default, place: 8)),
+        .compared(server: "7512/00000002", place: 1 << 40), .reported(TrackedTask.task(2).id, attempt: 1),
     ]
 
     private func with(_ body: (String) async throws -> Void) async throws {
@@ -79,11 +79,13 @@ import Testing
     {
         try await with { directory in
             let journal = JournalFile(in: directory, longest: 2_000)
-            let process = JournalLine.process(LeaseToken(5))
-            try await journal.append(process)
+            let (process, compared) = (
+                JournalLine.process(LeaseToken(5)), JournalLine.compared(server: "one", place: 3)
+            )
+            for line in [process, compared] { try await journal.append(line) }
             for number in 1...200 { try await journal.append(.reported(TrackedTask.task(number).id, attempt: number)) }
             let contents = try await journal.read()
-            #expect(!contents.isWhole && contents.lines.contains(process))
+            #expect(!contents.isWhole && contents.lines.contains(process) && contents.lines.contains(compared))
             #expect(contents.lines.last == .reported(TrackedTask.task(200).id, attempt: 200))
             #expect((10...60).contains(contents.lines.count))
             for name in ["/journal", "/journal.old"] {
@@ -101,6 +103,39 @@ import Testing
             let unreadable = JournalFile(in: directory)
             await #expect(throws: TaskStoreError.self) { try await unreadable.append(Self.lines[0]) }
             await #expect(throws: TaskStoreError.self) { _ = try await unreadable.read() }
+        }
+    }
+
+    @Test func `a copy of the directory does not speak for the machine that it was copied from`() async throws {
+        try await with { directory in
+            for line in Self.lines { try await JournalFile(in: directory).append(line) }
+            let copy = try TemporaryDirectory()
+            try FileManager.default.copyItem(atPath: directory + "/journal", toPath: copy.path + "/journal")
+            let journal = JournalFile(in: copy.path)
+            #expect(try await journal.read().lines == Array(Self.lines.dropFirst()))
+            // Its own processes count.
+            try await journal.append(.process(LeaseToken(3)))
+            #expect(try await journal.read().lines == Self.lines.dropFirst() + [.process(LeaseToken(3))])
+        }
+    }
+
+    @Test func `a file that cannot be put aside loses no line, and is put aside later`() async throws {
+        try await with { directory in
+            let journal = JournalFile(in: directory, longest: 600)
+            let obstacle = directory + "/journal.old"
+            try FileManager.default.createDirectory(atPath: obstacle + "/x", withIntermediateDirectories: true)
+            var written: [JournalLine] = []
+            for number in 1...20 {
+                let line = JournalLine.reported(TrackedTask.task(number).id, attempt: number)
+                if (try? await journal.append(line)) != nil { written.append(line) }
+            }
+            // From some line on each one fails.
+            #expect((2..<20).contains(written.count))
+            try FileManager.default.removeItem(atPath: obstacle)
+            #expect(try await journal.read().lines == written)
+            try await journal.append(.process(LeaseToken(5)))
+            #expect(try await journal.read().lines == written + [.process(LeaseToken(5))])
+            #expect(try await !journal.read().isWhole)
         }
     }
 }

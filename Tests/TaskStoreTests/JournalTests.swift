@@ -51,11 +51,11 @@ import Testing
     }
 
     private func entry(
-        _ task: TrackedTask, number: Int = 1, at start: Timestamp, callback: CallbackDigest? = nil
+        _ task: TrackedTask, number: Int = 1, at start: Timestamp, callback: CallbackDigest? = nil, place: Int64 = 1
     ) -> JournalEntry {
         JournalEntry(
             task: task.id, attempt: Attempt(number: number, startedAt: start, callback: callback),
-            account: AccountName(stored: "second"))
+            account: AccountName(stored: "second"), place: place)
     }
 
     @Test func `nothing is paid until each machine that had a lease has compared its journal`() async throws {
@@ -154,7 +154,7 @@ import Testing
             let (task, gone) = (TrackedTask.task(1), TrackedTask.task(2))
             _ = try await store.insert(.new(task))
             try await world.journals[1].append(.process(LeaseToken(99)))
-            try await world.journals[1].append(.compared(server: "one"))
+            try await world.journals[1].append(.compared(server: "one", place: 0))
             try await world.journals[1].append(.attempt(entry(gone, at: world.clock.now())))
             try await world.journals[1].append(.attempt(entry(task, at: world.clock.now())))
             world.name.change(to: "two")
@@ -217,9 +217,10 @@ import Testing
             _ = try await world.start(store)
             let (task, queued) = (TrackedTask.task(1), TrackedTask.task(2))
             for task in [task, queued] { _ = try await store.insert(.new(task)) }
-            try await world.journals[0].append(.attempt(entry(task, at: world.clock.now())))
+            let later = JournalLine.attempt(entry(task, at: world.clock.now(), place: 1_000))
+            try await world.journals[0].append(later)
             let finding = try #require(try await world.start(world.store(on: 0, process: 2)))
-            #expect(finding.mode?.reason.contains("after the database was copied") == true)
+            #expect(finding.mode?.reason.contains("later than the database") == true)
             #expect(finding.mode?.journals == nil && finding.recovered.count == 1)
             #expect(try await store.task(queued.id)?.failure?.code == TaskFailure.perhapsSent)
         }
@@ -248,6 +249,154 @@ import Testing
             world.name.change(to: "two")
             let finding = try #require(try await world.start(world.store(on: 0, process: 2)))
             #expect(finding.recovered.isEmpty && finding.late.isEmpty && finding.orphans.isEmpty)
+        }
+    }
+
+    @Test func `an attempt is no news if its reply was recorded before the journal was compared`() async throws {
+        for isAccepted in [true, false] {
+            try await with { world in
+                let store = world.store(on: 0)
+                _ = try await world.start(store)
+                let task = TrackedTask.task(1)
+                _ = try await store.insert(.new(task))
+                try await world.journals[0].append(.attempt(entry(task, at: world.clock.now())))
+                world.name.change(to: "two")
+                let id = try #require(RemoteTaskID("remote"))
+                let failure = TaskFailure(code: "busy", message: "Busy.")
+                let event: TaskEvent =
+                    isAccepted ? .submissionAccepted(id, traceID: nil) : .submissionNotAccepted(failure)
+                _ = try await store.apply(
+                    [ScheduledEvent(event, for: task.id, attempt: 1, nextDueAt: nil)], at: world.clock.now())
+                let finding = try #require(try await world.start(store))
+                #expect(finding.recovered.isEmpty && finding.late.isEmpty && finding.orphans.isEmpty)
+                #expect(try await store.task(task.id)?.state == (isAccepted ? .running : .queued))
+            }
+        }
+    }
+
+    @Test func `tasks that were removed after their time are not reported as lost`() async throws {
+        try await with { world in
+            let store = world.store(on: 0)
+            _ = try await world.start(store)
+            _ = try await store.acquire([.testing], at: world.clock.now())
+            for number in 10...250 {
+                try await world.journals[0].append(.attempt(entry(TrackedTask.task(number), at: world.clock.now())))
+            }
+            world.clock.advance(by: .seconds(61))
+            _ = try await store.acquire([.testing], at: world.clock.now())
+            let task = TrackedTask.task(1)
+            _ = try await store.insert(.new(task))
+            let started = try #require(
+                try await store.apply(
+                    .submissionStarted(), to: task.id, under: .testing, at: world.clock.now(), nextDueAt: nil))
+            try await store.noteStart(of: started.task, at: world.clock.now())
+            // This one is later, and lost.
+            let lost = TrackedTask.task(2)
+            try await world.journals[0].append(.attempt(entry(lost, at: world.clock.now() + .seconds(1))))
+            world.name.change(to: "two")
+            let finding = try #require(try await world.start(store))
+            #expect(finding.orphans.map(\.task) == [lost.id])
+        }
+    }
+
+    @Test func `a process that ends on the new server before anybody has noticed it is awaited`() async throws {
+        try await with { world in
+            let (first, second) = (world.store(on: 0), world.store(on: 1))
+            for store in [first, second] { _ = try await world.start(store) }
+            world.name.change(to: "two")
+            try await second.releaseLeases(at: world.clock.now())
+            #expect(try await world.start(first)?.mode?.journals?.words == "process 1 on host-1")
+        }
+    }
+
+    @Test func `a claim needs a journal that was compared with the server of its connection`() async throws {
+        try await with { world in
+            let store = world.store(on: 0)
+            _ = try await world.start(store)
+            let task = TrackedTask.task(1)
+            _ = try await store.insert(.new(task))
+            _ = try await store.acquire([.testing], at: world.clock.now())
+            // Another process has noticed the server, and its wait is over.
+            world.name.change(to: "two")
+            _ = try await world.driver.write(for: .write("test")) {
+                try $0.put(.server, "two")
+            } committed: { _ in
+            }
+            func claim() async throws {
+                _ = try await store.apply(
+                    .submissionStarted(), to: task.id, under: .testing, at: world.clock.now(), nextDueAt: nil)
+            }
+            await #expect(throws: TaskStoreError.restored) { try await claim() }
+            #expect(try await store.compareJournal(newEpoch: "e", at: world.clock.now())?.mode == nil)
+            try await claim()
+        }
+    }
+
+    @Test func `a server that another one had replaced is left to a person`() async throws {
+        try await with { world in
+            let store = world.store(on: 0)
+            _ = try await world.start(store)
+            world.name.change(to: "two")
+            _ = try await world.start(store)
+            world.clock.advance(by: .seconds(60))
+            #expect(try await store.endJournalWait(at: world.clock.now()))
+            let task = TrackedTask.task(1)
+            _ = try await store.insert(.new(task))
+            // What the database of the former server says.
+            world.name.change(to: "one")
+            _ = try await world.driver.write(for: .write("test")) {
+                try $0.put(.server, "one")
+            } committed: { _ in
+            }
+            #expect(store.mustCompareJournal(with: "one"))
+            let mode = try #require(try await store.compareJournal(newEpoch: "e", at: world.clock.now())?.mode)
+            #expect(mode.journals == nil && mode.reason.contains("another one had replaced"))
+            #expect(try await store.task(task.id)?.state == .uncertain)
+        }
+    }
+
+    @Test func `an attempt in a journal takes the place of a guess`() async throws {
+        try await with { world in
+            let (first, second) = (world.store(on: 0), world.store(on: 1))
+            for store in [first, second] { _ = try await world.start(store) }
+            let task = TrackedTask.task(1)
+            _ = try await first.insert(.new(task))
+            let start = world.clock.now()
+            try await world.journals[1].append(.attempt(entry(task, at: start)))
+            world.name.change(to: "two")
+            _ = try await world.start(first)
+            world.clock.advance(by: .seconds(600))
+            _ = try await first.giveUpJournals(at: world.clock.now())
+            #expect(try await first.task(task.id)?.wasPerhapsSent == true)
+            #expect(try await world.start(second)?.recovered.map(\.task) == [task.id])
+            let found = try #require(try await first.task(task.id))
+            #expect(found.failure?.code == TaskFailure.replyLost && found.attempt?.startedAt == start)
+            // So accepting the copy does not send it again.
+            #expect(try await first.acceptRestore(newEpoch: "e", at: world.clock.now()) == 0)
+        }
+    }
+
+    @Test func `a journal that was replaced while its process ran proves nothing`() async throws {
+        try await with { world in
+            let store = world.store(on: 0)
+            _ = try await world.start(store)
+            world.name.change(to: "two")
+            let replaced = TaskStore(world.driver, holder: store.holder, journal: MemoryJournal())
+            _ = try await replaced.checkWitness(newEpoch: "e", at: world.clock.now())
+            let finding = try #require(try await replaced.compareJournal(newEpoch: "e", at: world.clock.now()))
+            #expect(finding.mode != nil && finding.mode?.journals == nil)
+        }
+    }
+
+    @Test func `a person cannot accept a server that is being compared`() async throws {
+        try await with { world in
+            let (first, second) = (world.store(on: 0), world.store(on: 1))
+            for store in [first, second] { _ = try await world.start(store) }
+            world.name.change(to: "two")
+            _ = try await world.start(first)
+            await #expect(throws: TaskStoreError.restored) {
+                _ = try await second.acceptRestore(newEpoch: "e", at: world.clock.now())
+            }
         }
     }
 }

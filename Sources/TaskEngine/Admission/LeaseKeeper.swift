@@ -29,6 +29,8 @@ final class LeaseKeeper: Sendable {
         var renewedAt: Duration?
         /// Counts the terms of all leases.
         var terms = 0
+        /// Counts how often all leases were forgotten. Answers to questions from before count no more.
+        var forgotten = 0
         /// The leases that are being acquired or renewed. Each is asked for once at a time, because two answers about it could
         /// arrive in the wrong order.
         var asked: Set<LeaseName> = []
@@ -139,12 +141,12 @@ final class LeaseKeeper: Sendable {
 
     /// Acquires or renews these leases in one write. Returns whether one of them was another process's before.
     private func ask(for wanted: Set<LeaseName>, at now: Timestamp) async throws(TaskStoreError) -> Bool {
-        let names = state.withLock { state in
+        let (names, forgotten) = state.withLock { state in
             let names = isShared ? wanted.subtracting(state.asked) : wanted
             state.asked.formUnion(names)
-            return names
+            return (names, state.forgotten)
         }
-        defer { state.withLock { $0.asked.subtract(names) } }
+        defer { state.withLock { if $0.forgotten == forgotten { $0.asked.subtract(names) } } }
         guard !names.isEmpty else { return false }
         let before = time.elapsed()
         let fates = isShared ? fates.withLock { $0 } : nil
@@ -155,6 +157,7 @@ final class LeaseKeeper: Sendable {
         let end = store.leaseTerm.map { (countsFromReply ? after : before) + $0 - Lease.margin }
         return state.withLock { state in
             var isNew = false
+            guard state.forgotten == forgotten else { return false }
             for name in names {
                 if let other = answer.held.first(where: { $0.name == name }) {
                     state.known[name] = .held(by: other.holder, until: after + (other.endsIn ?? Self.retryAfter))
@@ -219,9 +222,9 @@ final class LeaseKeeper: Sendable {
     /// Forgets all leases. Permits that were taken before do not come back with new leases.
     func forgetAll() {
         state.withLock { state in
-            let terms = state.terms
+            let (terms, forgotten) = (state.terms, state.forgotten)
             state = State()
-            state.terms = terms
+            (state.terms, state.forgotten) = (terms, forgotten + 1)
         }
     }
 }

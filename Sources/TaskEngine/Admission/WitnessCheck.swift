@@ -19,13 +19,15 @@ struct WitnessCheck: Sendable {
         // An attempt that was claimed before must not be sent after the journal was read.
         leases.forgetAll()
         let witness = try await store.checkWitness(newEpoch: random.epoch(), at: now)
+        // The comparison may fail, and then the mode is still known.
+        if let mode = witness.mode { hold.set(mode) }
         let journal = try await store.compareJournal(newEpoch: random.epoch(), at: now)
         if let journal { report(journal) }
         let mode = journal.map(\.mode) ?? witness.mode
         hold.set(mode)
-        guard let mode else { return witness.runningUntil }
         // The log may lack lines that clients have seen.
         streams.endAll()
+        guard let mode else { return witness.runningUntil }
         wakes.signalAll()
         logger.critical("\(mode.reason) \(mode.explanation)")
         return nil

@@ -26,9 +26,12 @@ package struct LogFollower: Worker {
         let shared = try await store.sharedState()
         tokens.take(shared.tokens)
         // A program may ask this machine about a task that it submitted at another one.
-        if !shared.tokens.isEmpty { fates.watch(try await store.deliveredExchanges(), at: now) }
+        if !shared.tokens.isEmpty {
+            fates.watch(try await store.deliveredExchanges(since: fates.unreadSince(at: now)), at: now)
+        }
         if breakers.take(shared.circuits) { wakes.signalAll() }
-        if shared.isOnOtherServer || store.mustCompareJournal(with: shared.server) {
+        let isAwaited = shared.restored?.journals?.awaited.contains { $0.token == store.holder.token } ?? false
+        if shared.isOnOtherServer || isAwaited || store.mustCompareJournal(with: shared.server) {
             try await witness.check(at: now)
         } else if hold.mode != shared.restored {
             hold.set(shared.restored)

@@ -101,7 +101,11 @@ package struct RestoreService: Sendable {
     package func accept() async throws(TaskServiceError) -> Int? {
         guard let mode = hold.mode, hold.beginDecision() else { return nil }
         defer { hold.endDecision() }
-        if let names = mode.journals?.words { throw .journalsAwaited(names) }
+        if let journals = mode.journals {
+            // It ends by itself within seconds.
+            guard let names = journals.words else { return nil }
+            throw .journalsAwaited(names)
+        }
         let count: Int
         do throws(TaskStoreError) {
             count = try await store.acceptRestore(newEpoch: random.epoch(), at: time.now())

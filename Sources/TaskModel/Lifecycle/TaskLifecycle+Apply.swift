@@ -472,7 +472,9 @@ extension TrackedTask {
 extension TaskEvent {
     /// Whether it is about an attempt before the task's latest, or about one whose number the task has already used.
     fileprivate func isEarlier(_ attempt: Int?, in task: TrackedTask) -> Bool {
-        if case .foundInJournal(let found, _) = self { return found.number <= task.attempts }
+        if case .foundInJournal(let found, _) = self {
+            return task.wasPerhapsSent ? found.number < task.attempts : found.number <= task.attempts
+        }
         return attempt.map { $0 < task.attempts } ?? false
     }
 }

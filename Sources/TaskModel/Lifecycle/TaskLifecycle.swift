@@ -136,7 +136,7 @@ package enum TaskLifecycle {
         case .submissionRefused: whereTaken ?? .advance(to: .failed)
         // It may be billed: only the provider's list, a callback, a user or an explicit policy decides.
         case .submissionInterrupted: whereTaken ?? .advance(to: .uncertain)
-        // A later attempt was started, so this one was not accepted.
+        // The provider did not accept the attempt that is being sent here, because the found one was started after it.
         case .foundInJournal: .advance(to: .uncertain)
         // The delivery is early; the reply is still awaited.
         case .calledBack: .update

@@ -146,3 +146,8 @@ package struct TaskPayload: Sendable, Hashable {
         self.results = results
     }
 }
+
+extension TrackedTask {
+    /// Whether it is uncertain only because the database may be an older copy.
+    package var wasPerhapsSent: Bool { state == .uncertain && failure?.code == TaskFailure.perhapsSent }
+}

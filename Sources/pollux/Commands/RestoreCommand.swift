@@ -92,7 +92,7 @@ struct RestoreCommand: DaemonCommand {
         for processes: [String], of restore: RestoreDocument, _ facts: KeyValueList, on terminal: Terminal
     ) -> [String] {
         var list = facts
-        list.add("queued", "\(restore.queued), not sent until all journals were compared")
+        list.add("queued", "\(restore.queued), not sent until then")
         let title = "Another server of PostgreSQL has taken over. Nothing paid is sent."
         let end =
             processes.isEmpty
