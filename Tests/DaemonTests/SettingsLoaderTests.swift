@@ -189,6 +189,7 @@ import Testing
             "dashboard.public_url": "https://pollux.example", "dashboard.certificate_file": "/d.pem",
             "dashboard.key_file": "/dk.pem", "dashboard.hosts": "pollux.example",
             "store": "postgres://me:secret@db.example/pollux", "postgres.prepare": "false",
+            "postgres.notify": "false",
         ]
         #expect(Set(values.keys) == Set(Setting.all.map(\.name)))
         let file = values.map { name, value in

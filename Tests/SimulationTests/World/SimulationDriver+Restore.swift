@@ -54,13 +54,18 @@ extension SimulationDriver {
         try audit.refresh()
         let queued = audit.tasks.filter { $0.state == "queued" && $0.attempts == 0 }
         let now = world.clock.providerNow
-        let since = world.truth.records[copy.billed...]
+        let (before, since) = (world.truth.records[..<copy.billed], world.truth.records[copy.billed...])
+        func senders(_ records: ArraySlice<ProviderTruth.Record>) -> [DiskView.TaskLine] {
+            records.filter { !$0.isListed(at: now) }.compactMap { record in
+                audit.tasks.first { $0.id == record.sender?.text }
+            }
+        }
+        // A lost submission whose own record is not listed explains another one that is like its request.
+        let blurred = Set(senders(before).map(\.endpoint))
         let overwritten = Restore.Overwritten(
-            tasks: Dictionary(grouping: queued, by: key).mapValues { Set($0.map(\.id)) }, billedBefore: copy.billed,
-            hidden: Set(
-                since.filter { !$0.isListed(at: now) }.compactMap { record in
-                    audit.tasks.first { $0.id == record.sender?.text }.map(key)
-                }))
+            tasks: Dictionary(grouping: queued.filter { !blurred.contains($0.endpoint) }, by: key)
+                .mapValues { Set($0.map(\.id)) },
+            billedBefore: copy.billed, hidden: Set(senders(since).map(key)))
         if how == .inPlace {
             restore?.overwritten = overwritten
         } else {
