@@ -44,9 +44,8 @@ extension TaskStore {
             contents.isAhead(of: end, on: server)
             ? "The journal of this machine is later than the database."
             : contents.hasLeft(server) ? "The database is on a server again that another one had replaced." : nil
-        let (suspects, isComplete) =
-            contents.latestServer != server || reason != nil
-            ? try await suspects(in: contents, of: server) : ([], true)
+        let isChecked = contents.latestServer == server && reason == nil
+        let (suspects, isComplete) = isChecked ? ([], true) : try await suspects(in: contents, of: server)
         let processes = contents.processes.union([holder.token])
         let finding = try await commit(.write("compareJournal")) { changes throws -> JournalFinding in
             let meta = try changes.transaction.meta()
@@ -58,6 +57,7 @@ extension TaskStore {
             finding.place = latest.sequence
             try changes.recover(
                 try changes.transaction.lacking(suspects), in: &finding, at: now)
+            if !isChecked { try changes.endSubmissions(of: processes, at: now) }
             if var wait = finding.mode?.journals {
                 wait.awaited.removeAll { processes.contains($0.token) }
                 finding.mode?.journals = isComplete ? wait : nil
@@ -261,6 +261,25 @@ extension ChangeSet {
             finding.recovered.append(entry)
             guard let digest = entry.attempt.callback else { continue }
             try transaction.insert([NewToken(digest: digest, key: row.key, attempt: entry.attempt.number)])
+        }
+    }
+}
+
+extension ChangeSet {
+    /// Makes the tasks uncertain that are being sent by these processes, as far as the database knows. It may have lost the
+    /// replies. One that is still to come is recorded like any late reply.
+    fileprivate mutating func endSubmissions(of processes: Set<LeaseToken>, at now: Timestamp) throws {
+        let tasks = try transaction.open(in: .submitting).map(\.task).filter { task in
+            task.attempt?.lease.map(processes.contains) ?? false
+        }
+        try load(tasks.map(\.id))
+        let reason = TaskFailure(
+            code: TaskFailure.replyLost,
+            message: "Another server of the database has taken over, which may have lost the reply.")
+        for task in tasks {
+            let event = ScheduledEvent(
+                .submissionInterrupted(reason, isProbablyRefused: false), for: task.id, nextDueAt: now)
+            _ = try apply(PreparedEvent(event), at: now)
         }
     }
 }

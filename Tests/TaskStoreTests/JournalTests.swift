@@ -399,4 +399,30 @@ import Testing
             }
         }
     }
+
+    @Test func `a task whose start is there and whose reply was lost does not stay as being sent`() async throws {
+        try await with { world in
+            let (store, other) = (world.store(on: 0), world.store(on: 1))
+            for store in [store, other] { _ = try await world.start(store) }
+            let task = TrackedTask.task(1)
+            _ = try await store.insert(.new(task))
+            _ = try await store.acquire([.testing], at: world.clock.now())
+            let started = try #require(
+                try await store.apply(
+                    .submissionStarted(), to: task.id, under: .testing, at: world.clock.now(), nextDueAt: nil))
+            try await store.noteStart(of: started.task, at: world.clock.now())
+            world.name.change(to: "two")
+            // The other machine cannot know.
+            _ = try await world.start(other)
+            #expect(try await store.task(task.id)?.state == .submitting)
+            _ = try await world.start(store)
+            #expect(try await store.task(task.id)?.state == .uncertain)
+            // The reply may still be on its way.
+            let id = try #require(RemoteTaskID("remote"))
+            _ = try await store.apply(
+                [ScheduledEvent(.submissionAccepted(id, traceID: nil), for: task.id, attempt: 1, nextDueAt: nil)],
+                at: world.clock.now())
+            #expect(try await store.task(task.id)?.state == .running)
+        }
+    }
 }

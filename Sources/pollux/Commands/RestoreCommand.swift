@@ -56,10 +56,10 @@ struct RestoreCommand: DaemonCommand {
         var list = KeyValueList()
         list.add("reason", restore.reason)
         list.add("noticed", restore.noticedAt)
-        list.add("sent since", restore.since.map { "perhaps, since \($0)" })
         if let awaited = restore.awaited {
             return waiting(for: awaited, of: restore, list, on: terminal)
         }
+        list.add("sent since", restore.since.map { "perhaps, since \($0)" })
         list.add("queued", "\(restore.queued), not sent until the restore is accepted")
         list.add("not found", "\(restore.uncertain.count) task(s) that may have been sent", .yellow)
         let tasks = restore.uncertain.map { task in
@@ -92,7 +92,7 @@ struct RestoreCommand: DaemonCommand {
         for processes: [String], of restore: RestoreDocument, _ facts: KeyValueList, on terminal: Terminal
     ) -> [String] {
         var list = facts
-        list.add("queued", "\(restore.queued), not sent until then")
+        list.add("queued", "\(restore.queued), not sent before all journals are compared")
         let title = "Another server of PostgreSQL has taken over. Nothing paid is sent."
         let end =
             processes.isEmpty
