@@ -32,15 +32,4 @@ import Testing
         fates.noteAsked(about: TrackedTask.task(3_999).id, at: end)
         #expect(fates.unstored.map(\.mark) == [3_999])
     }
-
-    @Test func `each second the latest replies of other processes are read, and each minute all of them`() {
-        let fates = ExchangeFates()
-        #expect(fates.unreadSince(at: now) == nil)
-        #expect(fates.unreadSince(at: now + .seconds(1)) == now - .seconds(29))
-        #expect(fates.unreadSince(at: now + .seconds(59)) == now + .seconds(29))
-        #expect(fates.unreadSince(at: now + .seconds(60)) == nil)
-        #expect(fates.unreadSince(at: now + .seconds(61)) == now + .seconds(31))
-        // The clock was set back.
-        #expect(fates.unreadSince(at: now) == nil)
-    }
 }

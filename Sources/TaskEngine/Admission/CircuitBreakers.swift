@@ -55,6 +55,12 @@ final class CircuitBreakers: Sendable {
         }
     }
 
+    /// Replaces all states by those of a server that has taken over. It may have lost later revisions.
+    func replaceAll(by stored: [CircuitState]) {
+        let known = stored.compactMap { state in CircuitKey(state).map { ($0, state) } }
+        states.withLock { $0 = Dictionary(known) { first, _ in first } }
+    }
+
     /// Closes the circuit after a success.
     func succeeded(_ circuit: CircuitKey, at now: Timestamp) async {
         let breaker = state(of: circuit).breaker

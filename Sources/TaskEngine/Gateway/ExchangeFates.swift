@@ -21,8 +21,6 @@ package final class ExchangeFates: Sendable {
         var watched: [TaskID: Watched] = [:]
         /// With as many, those that can be claimed no more are dropped.
         var mostWatched = 1_000
-        /// When all delivered exchanges were last read.
-        var readAllAt: Timestamp?
 
         mutating func dropOld(at now: Timestamp) {
             guard watched.count > mostWatched else { return }
@@ -44,17 +42,6 @@ package final class ExchangeFates: Sendable {
         state.withLock { state in
             state.watched[exchange.task] = Watched(exchange: exchange)
             state.dropOld(at: now)
-        }
-    }
-
-    /// Since when delivered exchanges of other processes must be read, each second; nil if all must be.
-    ///
-    /// A process stores a fate within seconds, but one whose database was away stores it later. So all are read each minute.
-    func unreadSince(at now: Timestamp) -> Timestamp? {
-        state.withLock { state in
-            if let last = state.readAllAt, last <= now, now - last < .seconds(60) { return now - .seconds(30) }
-            state.readAllAt = now
-            return nil
         }
     }
 

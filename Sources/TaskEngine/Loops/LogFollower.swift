@@ -27,11 +27,13 @@ package struct LogFollower: Worker {
         tokens.take(shared.tokens)
         // A program may ask this machine about a task that it submitted at another one.
         if !shared.tokens.isEmpty {
-            fates.watch(try await store.deliveredExchanges(since: fates.unreadSince(at: now)), at: now)
+            // Older ones are claimed no more.
+            fates.watch(try await store.deliveredExchanges(since: now - JoinRule.deliveredWindow * 2), at: now)
         }
         if breakers.take(shared.circuits) { wakes.signalAll() }
         let isAwaited = shared.restored?.journals?.awaited.contains { $0.token == store.holder.token } ?? false
         if shared.isOnOtherServer || isAwaited || store.mustCompareJournal(with: shared.server) {
+            breakers.replaceAll(by: shared.circuits)
             try await witness.check(at: now)
         } else if hold.mode != shared.restored {
             hold.set(shared.restored)
