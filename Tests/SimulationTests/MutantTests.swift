@@ -38,6 +38,7 @@ import Testing
         "links a file before it is whole": 4,
         "matches a record that another task owns": 19,
         "never continues a postponed task": 104,
+        "notes no attempts in its journal": 56,
         "removes a long value that another record has": 129,
         "removes files that no client has had to make room": 4,
         "removes tasks whose records a search reads": 145,

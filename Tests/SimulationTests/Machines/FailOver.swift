@@ -32,12 +32,15 @@ struct FailOver {
     /// The steps at which it has the last commit that it gets, and at which it takes over; nil if it never does.
     private let steps: (last: Int, takeOver: Int)?
     let random: SharedRandom
+    /// Whether its last commit is the start of an attempt, if there is one in time.
+    private let endsWithStart: Bool
     var copy: Disk.Copy?
     /// The number of the provider's records when it took over; nil before.
     var billedBefore: Int?
 
     init(seed: UInt64, isForced: Bool?, faultSteps: Int) {
         random = SharedRandom(seed: seed ^ 0x428a_2f98_d728_ae22)
+        endsWithStart = random.happens(500)
         guard isForced ?? random.happens(250) else {
             steps = nil
             return
@@ -47,7 +50,11 @@ struct FailOver {
     }
 
     var hasHappened: Bool { billedBefore != nil }
-    func isLastCommit(at step: Int) -> Bool { steps?.last == step }
+    /// Whether the standby gets no later commit. `isSending` says whether an attempt has started and its reply is not recorded.
+    func isLastCommit(at step: Int, isSending: Bool) -> Bool {
+        guard let steps, copy == nil, step >= steps.last else { return false }
+        return isSending || !endsWithStart || step == steps.takeOver - 1
+    }
     func isDue(at step: Int) -> Bool { steps?.takeOver == step }
 }
 

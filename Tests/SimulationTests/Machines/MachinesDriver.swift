@@ -83,7 +83,11 @@ final class MachinesDriver {
         kills = isCalm ? 0 : random.pick([0, 5, 15]) ?? 0
         stops = isCalm ? 0 : random.pick([0, 8, 25]) ?? 0
         failOver = FailOver(seed: seed, isForced: mutant?.needsFailOver, faultSteps: faultSteps)
-        if mutant?.needsSlowReplies ?? (!isCalm && failOver.random.happens(150)) { world.slowDown() }
+        if mutant?.needsSlowReplies ?? (!isCalm && failOver.random.happens(150)) {
+            world.slowDown()
+            // A process may lose its lease before it could store that a reply was delivered.
+            audit.repliesAreAmbiguous = true
+        }
     }
 
     /// Runs until all tasks have ended.
@@ -113,7 +117,7 @@ final class MachinesDriver {
             steps += 1
             if let violation = truth.violation { throw violation }
             if world.takeTouch() { try failOver.hasHappened ? checkFailOver() : check() }
-            if failOver.isLastCommit(at: steps) {
+            if failOver.isLastCommit(at: steps, isSending: audit.tasks.contains { $0.state == "submitting" }) {
                 failOver.copy = try disk.copy(sent: world.truth.sent.count, billed: world.truth.records.count)
             } else if failOver.isDue(at: steps) {
                 try await takeOver()
