@@ -14,8 +14,9 @@ if (($#)); then exec swift test --skip-build "$@"; fi
 # Without colours, so that the lines below can be found.
 export NO_COLOR=1
 
-# Run without `swift test`, of which only one may run at a time.
-tests=("$(swift build --show-bin-path)/polluxPackageTests.xctest" --testing-library swift-testing --no-parallel)
+# Run without `swift test`, of which only one may run at a time. A test that never ends would otherwise be known only by the time
+# limit of CI, without its name.
+tests=(timeout --kill-after=10 2700 "$(swift build --show-bin-path)/polluxPackageTests.xctest" --testing-library swift-testing --no-parallel)
 place=$(mktemp -d)
 pids=()
 stop() {
