@@ -1,3 +1,4 @@
+import ProviderCatalog
 import SQLiteDriver
 import TaskModel
 import TaskStore
@@ -29,6 +30,27 @@ import Testing
                 for try await mayStart in group { #expect(!mayStart) }
             }
         }
+        try sqlite.close()
+    }
+
+    @Test func `a permit does not outlive its lease, although the process has the lease again`() async throws {
+        let directory = try TemporaryDirectory()
+        let clock = ManualTimeSource()
+        let sqlite = try SQLiteDriver.open(path: directory.file("pollux.sqlite"))
+        let store = TaskStore(ClockedDriver(sqlite) { clock.now() })
+        let keeper = LeaseKeeper(store, time: clock)
+        let name = LeaseName(processOf: store.holder.token)
+        #expect(try await keeper.acquire(name, at: clock.now()) == nil)
+        let permit = keeper.permit(under: name)
+        clock.advance(by: .seconds(6))
+        _ = try await keeper.renew(at: clock.now())
+        #expect(throws: Never.self) { try permit.check() }
+        // The process stands still. Then a submission acquires the lease, of which the keeper does not hear.
+        clock.advance(by: .seconds(20))
+        _ = try await store.acquire([name], at: clock.now())
+        _ = try await keeper.renew(at: clock.now())
+        #expect(throws: UpstreamTransportError.self) { try permit.check() }
+        #expect(throws: Never.self) { try keeper.permit(under: name).check() }
         try sqlite.close()
     }
 }

@@ -164,7 +164,8 @@ final class LeaseKeeper: Sendable {
                     continue
                 }
                 switch state.known[name] {
-                case .ours(let known?, let term) where answer.renewed.contains(name):
+                // If it had ended here, it may have expired there too, and been acquired again by a submission.
+                case .ours(let known?, let term) where answer.renewed.contains(name) && known > before:
                     // A renewal that began later may have been faster.
                     state.known[name] = .ours(until: end.map { max(known, $0) }, term: term)
                 case let known:
