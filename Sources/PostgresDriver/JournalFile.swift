@@ -15,14 +15,12 @@ import VerbatimJSON
     import Darwin
 #endif
 
-/// Keeps the journal in two files of the state directory: `journal`, to which lines are appended, and `journal.old`, which
-/// has those before them.
+/// Keeps the journal in two files of the state directory. Lines are appended to `journal`; `journal.old` has earlier ones.
 ///
-/// Each line is a JSON document behind the beginning of its SHA-256, so a line that was not written completely is not read.
-/// Lines that wait at the same time are synced together.
+/// Each line is a checksum and a JSON document. A line that was not written completely is not read. Lines that wait at the same
+/// time are synced together.
 ///
-/// Lines of processes also name the file that they were written to, so a copy of the directory does not speak for the machine that
-/// it was copied from.
+/// The line of a process also has the identity of its file. So a copied journal does not confirm processes of the original machine.
 package final class JournalFile: AttemptJournal {
     private struct State {
         var waiting: [(line: JournalLine, continuation: CheckedContinuation<TaskStoreError?, Never>)] = []
@@ -138,7 +136,7 @@ package final class JournalFile: AttemptJournal {
         }
     }
 
-    /// Opens the file for these lines. A new one begins with what must not be put aside.
+    /// Opens the file for these lines. A new file begins with the latest process and comparison.
     private func openFile(for lines: [JournalLine]) throws(TaskStoreError) -> Int32 {
         let isNew = access(path, F_OK) != 0
         let file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
@@ -163,7 +161,7 @@ package final class JournalFile: AttemptJournal {
         let bytes = Array(text.utf8)
         let count = write(file, bytes, bytes.count)
         guard count == bytes.count else {
-            // A write that ends early has no error of its own, and the next one would have: most likely this one.
+            // A short write sets no error. Its usual cause is a full disk.
             throw closed(after: count < 0 ? Self.latestError(of: path) : .full)
         }
         output.withLock { $0.size += count }

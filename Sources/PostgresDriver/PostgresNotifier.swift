@@ -1,11 +1,11 @@
 import Dispatch
 import Synchronization
 
-/// Tells other processes that the log has new lines, and learns of theirs, by `NOTIFY`
-/// (https://www.postgresql.org/docs/15/sql-notify.html) on a connection of its own.
+/// Tells other processes that the log has new lines, and hears of theirs. It has its own connection and uses `NOTIFY`
+/// (https://www.postgresql.org/docs/15/sql-notify.html).
 ///
-/// A `NOTIFY` in the transaction of a commit would make all commits of the server follow each other, so it is one of its own. One
-/// is sent in 50 ms at most. A lost one does no harm, because every process also looks each second.
+/// A `NOTIFY` inside a commit would serialize all commits of the server, so it has its own transaction. At most one is sent each
+/// 50 ms. A lost one does no harm, because every process also reads the log each second.
 final class PostgresNotifier: Sendable {
     /// What the notifier's queue uses.
     private struct Link {

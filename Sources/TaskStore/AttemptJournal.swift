@@ -41,7 +41,7 @@ package struct JournalContents: Sendable, Hashable {
     }
 }
 
-/// What a machine notes of its own attempts, outside the database that it shares with others.
+/// The attempts of one machine, recorded outside the shared database.
 ///
 /// A server that takes over may lack the last commits. The journals of the machines then show which attempts it lacks.
 package protocol AttemptJournal: Sendable {

@@ -15,9 +15,9 @@ package struct JournalFinding: Sendable {
     var place: Int64 = 0
 }
 
-/// Finds out with the journals of all machines what a server that has taken over lacks.
+/// After a fail-over, the journals of all machines show which attempts the new server lacks.
 ///
-/// Until then nothing paid is sent. An attempt that the database has lost makes its task uncertain, so it is looked up at the
+/// Nothing paid is sent until all journals were compared. An attempt that the database has lost makes its task uncertain, so it is looked up at the
 /// provider like any other attempt whose reply was lost.
 extension TaskStore {
     /// Writes into the journal that this process has begun. Call it before the process acquires a lease.
@@ -31,7 +31,7 @@ extension TaskStore {
 
     /// Compares the journal with the database; nil if there is no journal.
     ///
-    /// No attempt that was started before may be sent after this call has begun, unless its line was written before.
+    /// Before the call, end all permits of this process: an attempt without a line in the journal must not be sent any more.
     package func compareJournal(newEpoch: String, at now: Timestamp) async throws(TaskStoreError) -> JournalFinding? {
         guard let journal else { return nil }
         let contents = try await journal.read()
@@ -83,8 +83,8 @@ extension TaskStore {
 
     /// The attempts of the journal that the database may lack, and whether it lacks no others.
     ///
-    /// Commits are lost from the end. So no attempt is lost that was started well before one that is there; if its task is not
-    /// there, it was removed after its time.
+    /// A fail-over loses the latest commits. So an attempt is not lost if a clearly later one is in the database. If its task is
+    /// missing nevertheless, retention has removed it.
     private func suspects(
         in contents: JournalContents, of server: String
     ) async throws(TaskStoreError) -> (suspects: [JournalEntry], isComplete: Bool) {

@@ -24,7 +24,7 @@ extension TaskStore {
     ) async throws(TaskStoreError) -> AcquiredLeases {
         let (holder, term) = (holder, leaseTerm)
         return try await write("acquire") { transaction in
-            // The leases that the new server has show whose journals it needs.
+            // After a fail-over, the remaining leases show which journals are needed.
             if try term != nil && transaction.hasMoved(transaction.meta()) { throw TaskStoreError.restored }
             let stored = fates()
             try transaction.settle(stored)
@@ -168,7 +168,7 @@ extension StoreTransaction {
         try end(leases.filter { $0.name.isOfProcess && !$0.isLive(at: now) }, at: now)
     }
 
-    /// Ends the leases of all work, whoever has them.
+    /// Ends all leases except those of processes.
     func endAllWork(at now: Timestamp) throws {
         let names = try leases().map(\.name).filter { !$0.isOfProcess }
         try drop(names)
@@ -177,7 +177,7 @@ extension StoreTransaction {
 
     /// Removes leases. What is open at the gateway of a process that ends its own was not delivered.
     fileprivate func end(_ leases: [Lease], at now: Timestamp) throws {
-        // On a server that has taken over, they show whose journals it needs.
+        // After a fail-over, the remaining leases show which journals are needed.
         guard try !leases.isEmpty && !hasMoved(meta()) else { return }
         for lease in leases where lease.name.isOfProcess { try endOpenExchanges(of: lease.token, at: now) }
         try drop(leases.map(\.name))

@@ -246,7 +246,7 @@ extension EndToEnd {
                 if isDown { try await waitForJournal(of: first, at: second) }
                 // It is queued in the standby, and found in the provider's list, because a journal has its attempt.
                 #expect(try await fleet.ended(known).at("state").string == "succeeded")
-                // Nobody accepts anything.
+                // No person has to accept the new server.
                 #expect(try await fleet.ended(new).at("state").string == "succeeded")
                 #expect(try await second.ask("GET", "/v1/restore").json.at("restored") == false)
                 let ledger = try await world.sandbox.ledger()

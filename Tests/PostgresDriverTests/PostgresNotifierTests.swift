@@ -36,7 +36,8 @@ struct PostgresNotifierTests {
         }
     }
 
-    @Test func `a process learns of the commits of others, few times for many, and not of its own`() async throws {
+    @Test func `other processes are notified of commits at most once in 50 ms, and the own process never`() async throws
+    {
         let drivers = try (0..<2).map { _ in
             try PostgresDriver.open(PostgresAddress(address), notifies: true)
         }
