@@ -85,18 +85,24 @@ import Testing
         }
         try await keepers[0].acquire([account], at: now)
         let permit = keepers[0].permit(under: .testing)
+        // A renewal in time prolongs it.
         first.time.advance(by: .seconds(11))
-        try permit.check()
-        // A renewal prolongs it, even after the time in which work may start.
+        _ = try await keepers[0].renew(at: first.time.now())
         first.time.advance(by: .seconds(2))
+        try permit.check()
+        // It has ended here, and has not expired in the store.
+        first.time.advance(by: .seconds(11))
         #expect(throws: UpstreamTransportError.leaseExpired) { try permit.check() }
         _ = try await keepers[0].renew(at: first.time.now())
-        try permit.check()
+        #expect(throws: UpstreamTransportError.leaseExpired) { try permit.check() }
+        let next = keepers[0].permit(under: .testing)
+        try next.check()
+        // Another process had it in between.
         first.time.advance(by: .seconds(15))
         try await keepers[1].acquire([account], at: first.time.now())
         first.time.advance(by: .seconds(15))
         _ = try await keepers[0].renew(at: first.time.now())
-        #expect(throws: UpstreamTransportError.leaseExpired) { try permit.check() }
+        #expect(throws: UpstreamTransportError.leaseExpired) { try next.check() }
         try keepers[0].permit(under: .testing).check()
     }
 
