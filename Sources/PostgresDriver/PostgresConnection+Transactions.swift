@@ -51,13 +51,18 @@ extension PostgresConnection {
         FROM log_counter FOR UPDATE
         """
 
-    /// Time limits of this transaction: of a statement, of the wait for the lock, and of a process that stands still. They are
-    /// set in each transaction, so they also hold behind a pooler. A commit returns once it is on disk.
-    private static let limits: SQLStatement = """
+    /// Settings of this transaction, so that they also hold behind a pooler. Time limits: of a statement, of the wait for the
+    /// lock, and of a process that stands still. A commit returns once it is on disk.
+    ///
+    /// Every statement has an index, and a session keeps its plans. Those that it made while the tables were nearly empty would
+    /// read whole tables until the next ANALYZE. Where a table of one row has no index, the planner's cost of reading it is then
+    /// so high that the statement would be compiled each time.
+    private static let settings: SQLStatement = """
         SELECT set_config('statement_timeout', '30s', TRUE), set_config('lock_timeout', '10s', TRUE),
           set_config('idle_in_transaction_session_timeout', '2s', TRUE),
           set_config('synchronous_commit', CASE current_setting('synchronous_commit')
-            WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, TRUE)
+            WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, TRUE),
+          set_config('enable_seqscan', 'off', TRUE), set_config('jit', 'off', TRUE)
         """
 
     /// Without this, a commit that waits for a standby would be reported as successful after the time of a statement.
@@ -67,14 +72,14 @@ extension PostgresConnection {
     func beginWrite() throws {
         numbers = RowNumbers()
         try enqueue("BEGIN ISOLATION LEVEL READ COMMITTED")
-        try enqueue(Self.limits)
+        try enqueue(Self.settings)
         try enqueue(Self.lock, [], .numbers)
     }
 
     /// Begins a transaction that reads one snapshot.
     func beginRead() throws {
         try enqueue("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        try enqueue(Self.limits)
+        try enqueue(Self.settings)
     }
 
     /// Commits, and returns once it is on disk.

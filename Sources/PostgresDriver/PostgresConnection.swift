@@ -34,7 +34,7 @@ final class PostgresConnection: @unchecked Sendable {
     }
 
     /// How long a reply may take after which the connection counts as lost, by the monotonic clock that runs while the machine
-    /// sleeps. The server cancels a statement sooner (``PostgresLimits``).
+    /// sleeps. The server cancels a statement sooner (``settings``).
     static let longestReply: Duration = .seconds(40)
 
     private let connection: OpaquePointer

@@ -36,6 +36,20 @@ struct PostgresConnectionTests {
         #expect(PostgresStatement.numbered("a = ?2 OR b = ?1 OR c = ?2") == "a = $2 OR b = $1 OR c = $2")
     }
 
+    @Test func `a plan that was made while a table was empty does not read it whole`() throws {
+        let connection = try connect()
+        try connection.beginWrite()
+        var plan: [String] = []
+        let statement: SQLStatement =
+            "EXPLAIN SELECT * FROM event, task WHERE task.task_key = event.task_key AND sequence > ?"
+        try connection.rows(of: statement, [.integer(0)]) { columns in
+            plan.append(columns())
+            return false
+        }
+        try connection.commit()
+        #expect(plan.contains { $0.contains("task_pkey") } && !plan.contains { $0.contains("JIT") }, "\(plan)")
+    }
+
     @Test(arguments: [true, false])
     func `values are read as they were written`(keepsStatements: Bool) throws {
         let connection = try connect(keepsStatements: keepsStatements)
