@@ -43,7 +43,7 @@ package enum LoggedEvent: Sendable, Hashable {
 ///
 /// The table is the truth. Subscribers in the process run after the commit and before the committing call returns, in
 /// log order. So a cache never lags behind its own writer. In a store that several processes write to, subscribers get the
-/// changes of all of them, in log order, once ``follow()`` has read them.
+/// changes of all of them, in log order, once ``follow()`` has read them; a commit may return a moment before its own.
 package final class EventLog: Sendable {
     /// Receives a change that is on disk. It runs on the thread of a caller and must not call the store.
     package typealias Subscriber = @Sendable (CommittedChange) -> Void
@@ -60,6 +60,8 @@ package final class EventLog: Sendable {
     private let queue = Mutex(Queue())
     /// The lock is held during delivery.
     private let subscribers = Mutex<[(authors: Set<ChangeAuthor>, subscriber: Subscriber)]>([])
+    /// Why the caller that reads the log has to look once more; nil while none reads it.
+    private let looks = Mutex<Set<Look>?>(nil)
     private let hints = Mutex<(next: Int, byID: [Int: AsyncStream<Void>.Continuation])>((0, [:]))
 
     init(_ driver: any StoreDriver) {
@@ -90,8 +92,40 @@ package final class EventLog: Sendable {
         queue.withLock { $0.merger = LineMerger(after: end) }
     }
 
-    /// Reads what other processes have committed since the last call, and delivers it.
-    package func follow() async throws(TaskStoreError) {
+    /// Reads what other processes have committed since the last call, and delivers it. Returns early if another caller reads
+    /// it, which then looks once more.
+    package func follow() async throws(TaskStoreError) { try await look(for: .linesOfOthers) }
+
+    /// Why the log is read.
+    private enum Look { case linesOfOthers, linesBeforeOurs }
+
+    /// Reads the log, unless another caller does: then that one looks once more if it has to.
+    private func look(for reason: Look) async throws(TaskStoreError) {
+        let isFirst = looks.withLock { looks in
+            guard looks != nil else {
+                looks = []
+                return true
+            }
+            looks?.insert(reason)
+            return false
+        }
+        guard isFirst else { return }
+        repeat {
+            do throws(TaskStoreError) { try await readOthers() } catch {
+                looks.withLock { $0 = nil }
+                throw error
+            }
+        } while looks.withLock { looks in
+            let reasons = looks ?? []
+            looks = reasons.contains(.linesOfOthers) || reasons.contains(.linesBeforeOurs) && hasGap ? [] : nil
+            return looks != nil
+        }
+    }
+
+    /// Whether our lines wait for lines of others before them.
+    private var hasGap: Bool { queue.withLock { $0.merger?.hasGap ?? false } }
+
+    private func readOthers() async throws(TaskStoreError) {
         while let place = queue.withLock({ $0.merger?.position }) {
             let page = try await page(matching: EventFilter(), after: place, limit: Self.linesPerLook)
             deliver { queue in queue.changes += queue.merger?.take(page) ?? [] }
@@ -102,12 +136,11 @@ package final class EventLog: Sendable {
 
     private static let linesPerLook = 256
 
-    /// Delivers our changes. If lines of others come before them, those are read first.
+    /// Delivers our changes. If lines of others come before them, those are read first, by one caller for all.
     func deliverOurs() async {
         deliver()
-        guard queue.withLock({ $0.merger?.hasGap ?? false }) else { return }
         // If that fails, the next look delivers them.
-        try? await follow()
+        if hasGap { try? await look(for: .linesBeforeOurs) }
     }
 
     /// A page of the log after the sequence number, oldest first: every line that is still there. It begins with

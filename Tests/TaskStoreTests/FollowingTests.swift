@@ -53,6 +53,64 @@ import Testing
         }
     }
 
+    /// Counts reads of the log. The first one waits until that many tasks were inserted.
+    private final class HeldReads: DriverWrapper {
+        let base: any StoreDriver
+        private let inserts: Int
+        private let state = Mutex((reads: 0, inserts: 0, waiter: CheckedContinuation<Void, Never>?.none))
+
+        init(_ base: any StoreDriver, until inserts: Int) { (self.base, self.inserts) = (base, inserts) }
+
+        var reads: Int { state.withLock { $0.reads } }
+
+        func write<Value: Sendable>(
+            for call: StoreCall, _ body: @escaping @Sendable (any StoreTransaction) throws -> Value,
+            committed: @escaping @Sendable (Value) -> Void
+        ) async throws(TaskStoreError) -> Value {
+            try await base.write(for: call, body) { [self] value in
+                committed(value)
+                let waiter = state.withLock { state in
+                    state.inserts += 1
+                    return state.inserts == inserts ? state.waiter : nil
+                }
+                waiter?.resume()
+            }
+        }
+
+        func around<Value: Sendable>(
+            _ call: StoreCall, _ body: () async throws(TaskStoreError) -> Value
+        ) async throws(TaskStoreError) -> Value {
+            guard case .read("logPage") = call else { return try await body() }
+            await withCheckedContinuation { continuation in
+                let mustWait = state.withLock { state in
+                    state.reads += 1
+                    guard state.reads == 1, state.inserts < inserts else { return false }
+                    state.waiter = continuation
+                    return true
+                }
+                if !mustWait { continuation.resume() }
+            }
+            return try await body()
+        }
+    }
+
+    @Test func `one caller reads the lines of others for all`() async throws {
+        try await with { (_, others) async throws in
+            let reads = HeldReads(others.driver, until: 20)
+            let ours = TaskStore(reads, holder: LeaseHolder(name: "ours", token: LeaseToken(3)))
+            let all = Seen()
+            ours.log.subscribe { all.note($0) }
+            try await ours.log.beginFollowing()
+            _ = try await others.insert(.new(.task(1)))
+            try await withThrowingTaskGroup { group in
+                for number in 2...21 { group.addTask { _ = try await ours.insert(.new(.task(number))) } }
+                try await group.waitForAll()
+            }
+            #expect(all.all == Array(1...21))
+            #expect(reads.reads <= 2)
+        }
+    }
+
     @Test func `more lines than a page are all delivered`() async throws {
         try await with { (ours, others) async throws in
             let all = Seen()
