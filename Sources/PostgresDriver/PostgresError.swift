@@ -44,9 +44,7 @@ extension TaskStoreError {
     }
 
     private static func translating(_ error: PostgresError) -> TaskStoreError {
-        guard error.effect == .statement else {
-            return .failed("there is no connection to PostgreSQL: \(error.message)")
-        }
+        guard error.effect == .statement else { return .unreachable(error.message) }
         switch error.state {
         case "53100": return .full
         // A standby, or a role that may not write.

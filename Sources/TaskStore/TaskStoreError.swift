@@ -8,6 +8,8 @@ package enum TaskStoreError: UserFacingError, Hashable {
     case readOnly
     /// Another program keeps the database locked.
     case locked
+    /// There is no connection to the database's server, for this reason.
+    case unreachable(String)
     /// The file is not a Pollux database, or its contents are damaged.
     case damaged(String)
     /// A later version of Pollux wrote it.
@@ -38,6 +40,7 @@ package enum TaskStoreError: UserFacingError, Hashable {
         case .full: "storage_full"
         case .readOnly: "storage_read_only"
         case .locked: "storage_locked"
+        case .unreachable: "storage_unreachable"
         case .damaged: "storage_damaged"
         case .newer: "storage_newer"
         case .unknown: "storage_unknown"
@@ -61,12 +64,14 @@ package enum TaskStoreError: UserFacingError, Hashable {
             "The database cannot be written, so nothing was stored. Make the state directory writable for the daemon's user, or name PostgreSQL's primary server and a role that may write; then try again."
         case .locked:
             "Another program keeps the database locked, so nothing was stored. Close it (a database browser, a backup?) and try again."
+        case .unreachable(let why):
+            "PostgreSQL cannot be reached, so nothing was stored: \(why). Check the server and the network. A running daemon continues automatically."
         case .damaged(let what):
             "The database is damaged or not a Pollux database: \(what). Nothing was changed. Restore it from a backup, or move it away, with its -wal and -shm files, to start with an empty one."
         case .newer:
             "The database was written by a newer version of Pollux. Nothing was changed. Start that version, or choose another state directory."
         case .unknown:
-            "The disk failed while this was being written, so it may have been stored or not. Check the disk, then repeat the request with the same idempotency key: it is stored once. Without a key, look with `pollux list` before you repeat it."
+            "The disk, or the connection to the database, failed while this was being written, so it may have been stored or not. Check both, then repeat the request with the same idempotency key: it is stored once. Without a key, look with `pollux list` before you repeat it."
         case .unsettled:
             "The disk failed during an earlier write, whose remains could not be removed yet, so nothing was stored and nothing is sent. Check the disk. Pollux continues automatically once it can write again."
         case .replaced(let path):

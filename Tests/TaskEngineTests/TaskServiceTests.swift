@@ -244,6 +244,7 @@ import VerbatimJSON
             (.keyConflict(key: "k", existing: id, differences: []), "idempotency_key_reused"),
             (.refused(.needsResolution, .task(1)), "needs_resolution"), (.store(.full), "storage_full"),
             (.store(.readOnly), "storage_read_only"), (.store(.locked), "storage_locked"),
+            (.store(.unreachable("x")), "storage_unreachable"),
             (.store(.damaged("x")), "storage_damaged"), (.store(.newer), "storage_newer"),
             (.store(.remoteIDInUse(by: id)), "remote_id_taken"), (.store(.failed("x")), "storage_failed"),
         ]

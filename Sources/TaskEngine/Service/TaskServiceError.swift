@@ -65,7 +65,8 @@ package enum TaskServiceError: UserFacingError {
         case .store(.full), .store(.readOnly), .backup(.noSpace): .unavailable
         case .backup(.interrupted), .backup(.partUnreadable), .artefactsUnavailable: .storageFailing
         case .backup(.failed), .backup(.store): .broken
-        case .store(.locked), .store(.leaseHeld), .store(.restored), .store(.unknown), .store(.unsettled),
+        case .store(.locked), .store(.unreachable), .store(.leaseHeld), .store(.restored), .store(.unknown),
+            .store(.unsettled),
             .store(.replaced), .store(.partUnreadable):
             .storageFailing
         case .store(.damaged), .store(.newer), .store(.failed), .store(.missing), .store(.mismatched): .broken
