@@ -237,8 +237,9 @@ let package = Package(
         .executableTarget(
             name: "benchmarks",
             dependencies: [
-                "TaskEngine", "PollingPolicy", "ProviderCatalog", "UpstreamHTTP", "SQLiteDriver", "SQLiteMigrations",
-                "TaskStore", "TaskModel", "VerbatimJSON", asyncHTTPClient, grdb, hummingbird, logging, nioCore,
+                "TaskEngine", "PollingPolicy", "PostgresDriver", "PostgresTesting", "ProviderCatalog", "UpstreamHTTP",
+                "SQLiteDriver", "SQLiteMigrations", "TaskStore", "TaskModel", "VerbatimJSON", asyncHTTPClient, grdb,
+                hummingbird, logging, nioCore,
                 nioHTTP1, nioPosix,
             ],
             path: "Sources/Benchmarks"),
@@ -309,7 +310,8 @@ let package = Package(
             name: "SimulationTests",
             dependencies: [
                 "Randomness", "TaskEngine", "SQLiteDriver", "SQLiteRaw", "StoreSQL", "TaskStore", "ProviderCatalog",
-                "PollingPolicy", "TaskModel", "VerbatimJSON", "TaskTesting", grdb, logging,
+                "PollingPolicy", "PostgresDriver", "PostgresTesting", "TaskModel", "VerbatimJSON", "TaskTesting", grdb,
+                logging,
             ]),
         .testTarget(
             name: "UpstreamHTTPTests",

@@ -6,11 +6,12 @@
 #   POLLUX_SIMULATION_SEED=42 scripts/run-simulation.sh    that one again, step by step, with its whole trace
 #   POLLUX_SIMULATION_ACCOUNTS=1 …                         each with several accounts
 #   POLLUX_SIMULATION_MACHINES=1 …                         each with two or three daemons on one store
+#   POLLUX_SIMULATION_POSTGRES=1 …                         the same on a PostgreSQL that the script starts
 #   POLLUX_SIMULATION_CONFIGURATION=release …              several times as fast, once it is built
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-scripts/install-dependencies.sh
+scripts/install-dependencies.sh ${POLLUX_SIMULATION_POSTGRES:+--postgres}
 options=(--configuration "${POLLUX_SIMULATION_CONFIGURATION:-debug}")
 # The simulation looks at what a loop has claimed, which a release build hides from tests otherwise.
 [[ ${options[1]} == release ]] && options+=(-Xswiftc -enable-testing)

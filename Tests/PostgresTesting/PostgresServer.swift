@@ -53,19 +53,21 @@ package final class PostgresServer: Sendable {
     }
 
     /// The address of a new database: an empty one, or a copy of another one that nobody uses.
-    package func newDatabase(from template: String = "template1") throws -> String {
+    package func newDatabase(copying original: String? = nil) throws -> String {
         let name = count.withLock { count in
             count += 1
             return "test\(count)"
         }
-        try run("CREATE DATABASE \(name) TEMPLATE \(template)")
+        try run("CREATE DATABASE \(name) TEMPLATE \(original.map { Self.name(in: $0) } ?? "template1")")
         return address(of: name)
     }
 
-    /// Removes a database of ``newDatabase(from:)``.
-    package func drop(_ address: String) throws {
-        let name = address.split(separator: "/").dropFirst().prefix(2).last?.prefix { $0 != "?" } ?? ""
-        try run("DROP DATABASE \(name) (FORCE)")
+    /// Removes a database of ``newDatabase(copying:)``.
+    package func drop(_ address: String) throws { try run("DROP DATABASE \(Self.name(in: address)) (FORCE)") }
+
+    /// The name of the database with that address.
+    package static func name(in address: String) -> Substring {
+        address.split(separator: "/").dropFirst().prefix(2).last?.prefix { $0 != "?" } ?? ""
     }
 
     package func address(of database: String = "postgres") -> String {

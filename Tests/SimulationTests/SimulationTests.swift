@@ -1,4 +1,5 @@
 import Foundation
+import PostgresTesting
 import Testing
 
 /// Serialized, like the mutants.
@@ -20,6 +21,17 @@ import Testing
         let second = await simulation.run(seeds: seeds.reversed()).reports.map(\.fingerprint)
         #expect(first.count == seeds.count)
         #expect(first == second)
+    }
+
+    @Test(.enabled(if: PostgresServer.isInstalled, Comment(rawValue: PostgresServer.howToInstall)))
+    func `the same seed gives the same history of several daemons on PostgreSQL`() async throws {
+        let (stage, template) = (try Stage(), try await ServerDatabase.Template())
+        let seeds: [UInt64] = [1, 2, 3, 6]
+        let files = await Simulation(stage: stage, hasMachines: true).run(seeds: seeds).reports
+        let reports = try await expectToHold(seeds, hasMachines: true, on: template)
+        #expect(files.map(\.fingerprint) == reports.map(\.fingerprint))
+        // A standby takes over. From then on the numbers of lines differ, and so does the number of reads.
+        try await expectToHold([4, 5], hasMachines: true, on: template)
     }
 
     @Test func `a history of a fresh seed satisfies all invariants`() async throws {
@@ -65,8 +77,10 @@ import Testing
     }
 
     private func runMachines(_ request: Request) async throws {
+        let template = request.isOnPostgres ? try await ServerDatabase.Template() : nil
         if let seed = request.seed {
-            let simulation = Simulation(stage: try Stage(), mutant: MutantTests.named, hasMachines: true)
+            let simulation = Simulation(
+                stage: try Stage(), mutant: MutantTests.named, hasMachines: true, template: template)
             let (lines, outcome) = try await simulation.trace(of: seed)
             print(lines.joined(separator: "\n"))
             print(outcome)
@@ -78,15 +92,15 @@ import Testing
         let count = UInt64(request.histories)
         print("\(count) histories of several daemons, seeds from \(first) on")
         let began = ContinuousClock.now
-        let reports = try await expectToHold((0..<count).map { first &+ $0 }, hasMachines: true)
+        let reports = try await expectToHold((0..<count).map { first &+ $0 }, hasMachines: true, on: template)
         print(Request.summary(of: reports, took: ContinuousClock.now - began))
     }
 
     @discardableResult
     private func expectToHold(
-        _ seeds: [UInt64], mutant: Mutant? = nil, hasMachines: Bool = false
+        _ seeds: [UInt64], mutant: Mutant? = nil, hasMachines: Bool = false, on template: ServerDatabase.Template? = nil
     ) async throws -> [Report] {
-        let simulation = Simulation(stage: try Stage(), mutant: mutant, hasMachines: hasMachines)
+        let simulation = Simulation(stage: try Stage(), mutant: mutant, hasMachines: hasMachines, template: template)
         let (reports, failures) = await simulation.run(seeds: seeds)
         for failure in failures { Issue.record("\(failure)") }
         #expect(reports.count == seeds.count)
@@ -106,6 +120,8 @@ private struct Request {
 
     /// Whether several daemons share the store in each history.
     let hasMachines: Bool
+    /// Whether they share a database of a real PostgreSQL.
+    let isOnPostgres: Bool
 
     /// The mutant that gives the histories several accounts, or budgets.
     var mutant: Mutant? {
@@ -125,7 +141,9 @@ private struct Request {
             histories: variables["POLLUX_SIMULATION_HISTORIES"].flatMap { Int($0) } ?? 0,
             hasAccounts: variables["POLLUX_SIMULATION_ACCOUNTS"] != nil,
             hasBudgets: variables["POLLUX_SIMULATION_BUDGETS"] != nil,
-            hasMachines: variables["POLLUX_SIMULATION_MACHINES"] != nil)
+            hasMachines: variables["POLLUX_SIMULATION_MACHINES"] != nil
+                || variables["POLLUX_SIMULATION_POSTGRES"] != nil,
+            isOnPostgres: variables["POLLUX_SIMULATION_POSTGRES"] != nil)
     }
 
     static func summary(of reports: [Report], took: Duration) -> String {

@@ -15,7 +15,7 @@ import Testing
         let driver: ClockedDriver
 
         init(_ sqlite: SQLiteDriver) {
-            driver = ClockedDriver(sqlite, server: { [name] in name.text }) { [clock] in clock.now() }
+            driver = ClockedDriver(sqlite, server: { [name] _ in name.text }) { [clock] in clock.now() }
         }
 
         /// A process on the first or second machine.

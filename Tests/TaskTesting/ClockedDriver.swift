@@ -5,12 +5,14 @@ package import TaskStore
 package struct ClockedDriver: DriverWrapper {
     package let base: any StoreDriver
     package let leaseTerm: Duration?
-    private let server: @Sendable () -> String?
+    private let server: @Sendable (String?) -> String?
     private let clock: @Sendable () -> Timestamp
 
-    /// Without a term, its leases are those of a store that one process has to itself.
+    /// Without a term, its leases are those of a store that one process has to itself. `server` gets the identity of the server
+    /// that the base has.
     package init(
-        _ base: any StoreDriver, leaseTerm: Duration? = Lease.term, server: @escaping @Sendable () -> String? = { nil },
+        _ base: any StoreDriver, leaseTerm: Duration? = Lease.term,
+        server: @escaping @Sendable (String?) -> String? = { _ in nil },
         clock: @escaping @Sendable () -> Timestamp
     ) {
         self.base = base
@@ -29,28 +31,28 @@ package struct ClockedDriver: DriverWrapper {
     }
 
     package func rows(for call: StoreCall, _ rows: any StoreTransaction) -> any StoreTransaction {
-        ClockedTransaction(base: rows, server: server(), clock: clock)
+        ClockedTransaction(base: rows, server: server, clock: clock)
     }
 
     package func rows(for call: StoreCall, _ rows: any StoreSnapshot) -> any StoreSnapshot {
-        ClockedSnapshot(reading: rows, server: server(), clock: clock)
+        ClockedSnapshot(reading: rows, server: server, clock: clock)
     }
 }
 
 private struct ClockedSnapshot: SnapshotWrapper {
     let reading: any StoreSnapshot
-    let server: String?
+    let server: @Sendable (String?) -> String?
     let clock: @Sendable () -> Timestamp
 
     func now() throws -> Timestamp { clock() }
-    func serverIdentity() throws -> String? { server }
+    func serverIdentity() throws -> String? { server(try reading.serverIdentity()) }
 }
 
 private struct ClockedTransaction: TransactionWrapper {
     let base: any StoreTransaction
-    let server: String?
+    let server: @Sendable (String?) -> String?
     let clock: @Sendable () -> Timestamp
 
     func now() throws -> Timestamp { clock() }
-    func serverIdentity() throws -> String? { server }
+    func serverIdentity() throws -> String? { server(try base.serverIdentity()) }
 }

@@ -15,7 +15,7 @@ final class Audit {
     /// Recorded late replies, as the acceptances that they prove.
     var lateAcceptances: [(task: String, id: String)] = []
     /// The version of the last read database; nil if it must be read.
-    var version: Int?
+    var version: Int64?
     var replays: [String: LogReplay] = [:]
     var outcomes: [String: (line: String, core: String, reopenings: Int)] = [:]
     /// The exchanges that retries have claimed.
@@ -56,9 +56,9 @@ final class Audit {
     /// Tasks whose details a person has asked to remove.
     var deleted: Set<String> = []
 
-    init(world: World, path: String) throws {
+    init(world: World, view: DiskView) {
         self.world = world
-        view = try DiskView(path: path)
+        self.view = view
     }
 
     /// Records the daemon's reply to a delivery: accepted, or unknown token.
@@ -81,11 +81,16 @@ final class Audit {
     /// The digests of files that a client began to copy.
     var copied: Set<String> = []
 
-    /// Starts a new daemon incarnation on the existing database.
-    func begin(incarnation number: Int, path: String) throws {
-        try view.close()
-        view = try DiskView(path: path)
+    /// Reads by another connection from now on.
+    func read(by view: DiskView) throws {
+        try self.view.close()
+        self.view = view
         version = nil
+    }
+
+    /// Starts a new daemon incarnation on the existing database.
+    func begin(incarnation number: Int, view: DiskView) throws {
+        try read(by: view)
         files = []
         incarnation = number
         rivalHoldsLease = false

@@ -1,5 +1,3 @@
-import GRDB
-import SQLiteRaw
 import StoreSQL
 import TaskEngine
 import TaskModel
@@ -103,39 +101,36 @@ struct DiskView {
         }
     }
 
-    private let queue: DatabaseQueue
+    /// A connection to the database, besides those of the daemons.
+    private let reader: any TableReader
 
-    /// The rows of a statement without values.
-    func rows<Row: ColumnDecodable>(_ sql: String) throws -> [Row] {
-        try queue.unsafeRead { db in try Row.fetchAll(RawConnection(db), .text(sql)) }
+    init(_ reader: any TableReader) { self.reader = reader }
+
+    /// Opens a file of SQLite.
+    init(path: String) throws { reader = try SQLiteReader(path: path) }
+
+    /// The rows of a statement.
+    func rows<Row: ColumnDecodable>(_ sql: String, _ values: [ColumnValue] = []) throws -> [Row] {
+        try reader.read { try Row.fetchAll($0, .text(sql), values) }
     }
 
-    init(path: String) throws {
-        var configuration = Configuration()
-        configuration.readonly = true
-        queue = try DatabaseQueue(path: path, configuration: configuration)
+    /// The first row of a statement; nil if it has none.
+    private func row<Row: ColumnDecodable>(_ sql: String, _ values: [ColumnValue] = []) throws -> Row? {
+        try reader.read { try Row.fetchOne($0, .text(sql), values) }
     }
 
-    /// A number that changes with every change of the database by another connection
-    /// (https://sqlite.org/pragma.html#pragma_data_version).
-    func version() throws -> Int {
-        try queue.unsafeRead { db in
-            try Int.fetchOne(db.cachedStatement(sql: "PRAGMA data_version")) ?? 0
-        }
-    }
+    /// A number that changes with every change of the database by another connection.
+    func version() throws -> Int64 { try row(reader.version) ?? 0 }
 
     /// All rows, and the log entries after that number. The snapshot is consistent, because nothing else runs
     /// meanwhile.
     func read(
         after sequence: Int64
     ) throws -> (tasks: [TaskLine], events: [EventLine], givenUp: [GivenUpLine]) {
-        try queue.unsafeRead { db in
-            (
-                try TaskLine.fetchAll(RawConnection(db), .text(Self.tasks)),
-                try EventLine.fetchAll(RawConnection(db), .text(Self.events), [.integer(sequence)]),
-                try GivenUpLine.fetchAll(RawConnection(db), .text(Self.givenUp))
-            )
-        }
+        let words = Words(reader.dialect)
+        return (
+            try rows(Self.tasks(words)), try rows(Self.events(words), [.integer(sequence)]), try rows(Self.givenUp)
+        )
     }
 
     /// The file of a result.
@@ -153,102 +148,111 @@ struct DiskView {
 
     /// The files of all results.
     func files() throws -> [FileLine] {
-        try queue.unsafeRead { db in
-            try FileLine.fetchAll(
-                RawConnection(db),
-                """
-                SELECT task_key, ordinal, state, IFNULL(sha256, ''), IFNULL(saved_at_ms, 0) FROM artefact
-                WHERE url <> '' ORDER BY task_key, ordinal
-                """)
-        }
+        try rows(
+            """
+            SELECT task_key, ordinal, state, COALESCE(sha256, ''), COALESCE(saved_at_ms, 0) FROM artefact
+            WHERE url <> '' ORDER BY task_key, ordinal
+            """)
     }
 
     /// The tasks of these keys that a person has deleted, or that a sweep has left as stubs.
     func isStub(_ key: Int64) throws -> Bool {
-        try queue.unsafeRead { db in
-            try Bool.fetchOne(
-                db.cachedStatement(sql: "SELECT removed_parts >= 7 FROM task WHERE task_key = ?"), arguments: [key])
-                ?? true
-        }
+        try row("SELECT 1 FROM task WHERE task_key = ? AND removed_parts < 7", [.integer(key)]) as Int64? == nil
     }
 
     /// Succeeded tasks with all details that have more URLs among their results than files that are settled.
     func tasksWithoutFiles() throws -> [String] {
-        try queue.unsafeRead { db in
-            try String.fetchAll(
-                db.cachedStatement(
-                    sql: """
-                        SELECT id FROM task WHERE state = 'succeeded' AND removed_parts = 0
-                          AND (SELECT COUNT(*) FROM task_result WHERE task_key = task.task_key AND kind = 'url')
-                            > (SELECT COUNT(*) FROM artefact WHERE task_key = task.task_key AND state <> 'waiting')
-                        ORDER BY task_key
-                        """))
-        }
+        try rows(
+            """
+            SELECT id FROM task WHERE state = 'succeeded' AND removed_parts = 0
+              AND (SELECT COUNT(*) FROM task_result WHERE task_key = task.task_key AND kind = 'url')
+                > (SELECT COUNT(*) FROM artefact WHERE task_key = task.task_key AND state <> 'waiting')
+            ORDER BY task_key
+            """)
     }
 
     /// The digests of the files that records have.
-    func parts() throws -> Set<String> {
-        try queue.unsafeRead { db in
-            Set(try String.fetchAll(db.cachedStatement(sql: "SELECT sha256 FROM record_part")))
-        }
-    }
+    func parts() throws -> Set<String> { Set(try rows("SELECT sha256 FROM record_part")) }
 
     /// The place of a destination of notifications, and its dead letters.
     func notifications(to destination: Destination) throws -> (place: Int64?, dead: Set<Int64>) {
-        let name: StatementArguments = [destination.name.text]
-        return try queue.unsafeRead { db in
-            (
-                try Int64.fetchOne(
-                    db.cachedStatement(sql: "SELECT cursor FROM destination WHERE name = ?"), arguments: name),
-                Set(
-                    try Int64.fetchAll(
-                        db.cachedStatement(
-                            sql: "SELECT sequence FROM delivery WHERE destination = ? AND is_dead = 1"),
-                        arguments: name))
-            )
-        }
+        let name = [ColumnValue.text(destination.name.text)]
+        return (
+            try row("SELECT cursor FROM destination WHERE name = ?", name),
+            Set(try rows("SELECT sequence FROM delivery WHERE destination = ? AND is_dead = 1", name))
+        )
     }
 
     /// Whether the log has the line with that number.
     func hasLine(_ sequence: Int64) throws -> Bool {
-        try queue.unsafeRead { db in
-            try Int64.fetchOne(
-                db.cachedStatement(sql: "SELECT sequence FROM event WHERE sequence = ?"), arguments: [sequence]) != nil
-        }
+        try row("SELECT sequence FROM event WHERE sequence = ?", [.integer(sequence)]) as Int64? != nil
     }
 
     /// Whether nothing paid is sent, because the database may be an older copy.
-    func isRestored() throws -> Bool {
-        try queue.read { try Bool.fetchOne($0, sql: "SELECT EXISTS (SELECT 1 FROM meta WHERE name = 'restored')") }
-            ?? false
+    func isRestored() throws -> Bool { try row("SELECT 1 FROM meta WHERE name = 'restored'") as Int64? != nil }
+
+    func close() throws { try reader.close() }
+
+    /// What the databases spell differently.
+    private struct Words {
+        private let dialect: SQLDialect
+
+        init(_ dialect: SQLDialect) { self.dialect = dialect }
+
+        func list(_ values: String) -> String {
+            dialect == .sqlite ? "json_array(\(values))" : "json_build_array(\(values))"
+        }
+
+        func lists(_ values: String) -> String {
+            dialect == .sqlite ? "json_group_array(\(list(values)))" : "json_agg(\(list(values)))"
+        }
+
+        /// A field of a line of the log.
+        func detail(_ name: String) -> String {
+            dialect == .sqlite ? "detail ->> '$.\(name)'" : "CAST(detail AS JSON) ->> '\(name)'"
+        }
     }
 
-    func close() throws { try queue.close() }
+    private static func tasks(_ words: Words) -> String {
+        let remoteID =
+            "CASE WHEN state NOT IN ('failed', 'cancelled', 'expired') OR submitted_at_ms IS NOT NULL THEN remote_id END"
+        let ordered =
+            "(SELECT * FROM task_result WHERE task_result.task_key = task.task_key ORDER BY ordinal) AS result"
+        let outcome = words.list(
+            """
+            state, is_partial, \(remoteID), ended_at_ms, finished_at_ms, failure_code, failure_message, resolution, attempts,
+            task_payload.response, outcome_source, result_count,
+            (SELECT \(words.lists("kind, pointer, value")) FROM \(ordered))
+            """)
+        let core = words.list(
+            """
+            state, is_partial, \(remoteID), ended_at_ms, finished_at_ms, failure_code, resolution, attempts, outcome_source
+            """)
+        return """
+            SELECT task.id, endpoint, service, state, remote_id, attempts, on_uncertain, failure_code, resolution,
+              next_due_at_ms, deadline_ms,
+              (SELECT value FROM task_label WHERE task_label.task_key = task.task_key AND name = 'intent'),
+              \(outcome), callbacks, EXISTS (SELECT 1 FROM lease WHERE token = attempt_lease), account,
+              \(core), removed_parts, is_pinned, ended_at_ms,
+              EXISTS (SELECT 1 FROM idempotency_key AS own WHERE own.task_key = task.task_key),
+              (SELECT value FROM task_label WHERE task_label.task_key = task.task_key AND name = 'program'),
+              (SELECT value FROM task_label WHERE task_label.task_key = task.task_key AND name = 'agent')
+            FROM task LEFT JOIN task_payload USING (task_key) ORDER BY task_key
+            """
+    }
 
-    private static let tasks = """
-        SELECT task.id, endpoint, service, state, remote_id, attempts, on_uncertain, failure_code, resolution,
-          next_due_at_ms, deadline_ms,
-          (SELECT value FROM task_label WHERE task_label.task_key = task.task_key AND name = 'intent'),
-          json_array(state, is_partial, iif(state IN ('failed', 'cancelled', 'expired') AND submitted_at_ms IS NULL, NULL, remote_id), ended_at_ms, finished_at_ms, failure_code, failure_message, resolution,
-            attempts, task_payload.response, outcome_source, result_count,
-            (SELECT json_group_array(json_array(kind, pointer, value)) FROM task_result
-             WHERE task_result.task_key = task.task_key)), callbacks,
-          EXISTS (SELECT 1 FROM lease WHERE token = attempt_lease), account,
-          json_array(state, is_partial, iif(state IN ('failed', 'cancelled', 'expired') AND submitted_at_ms IS NULL, NULL, remote_id),
-            ended_at_ms, finished_at_ms, failure_code, resolution, attempts, outcome_source),
-          removed_parts, is_pinned, ended_at_ms, EXISTS (SELECT 1 FROM idempotency_key AS own WHERE own.task_key = task.task_key),
-          (SELECT value FROM task_label WHERE task_label.task_key = task.task_key AND name = 'program'),
-          (SELECT value FROM task_label WHERE task_label.task_key = task.task_key AND name = 'agent')
-        FROM task LEFT JOIN task_payload USING (task_key) ORDER BY task_key
-        """
     private static let givenUp = """
         SELECT task.id, attempt.service, number, readings, attempt.remote_id, next_reading_at_ms
         FROM given_up_attempt AS attempt JOIN task USING (task_key) ORDER BY task_key, number
         """
-    private static let events = """
-        SELECT sequence, IFNULL(task.id, ''), at_ms, kind, from_state, IFNULL(to_state, ''), detail ->> '$.remote_id',
-          detail ->> '$.resolution', detail ->> '$.account', detail ->> '$.exchange',
-          detail ->> '$.fate', IFNULL(detail ->> '$.counted', 0)
+
+    private static func events(_ words: Words) -> String {
+        """
+        SELECT sequence, COALESCE(task.id, ''), at_ms, kind, from_state, COALESCE(to_state, ''),
+          \(words.detail("remote_id")), \(words.detail("resolution")), \(words.detail("account")),
+          CAST(\(words.detail("exchange")) AS BIGINT), \(words.detail("fate")),
+          COALESCE(CAST(\(words.detail("counted")) AS TEXT) IN ('1', 'true'), FALSE)
         FROM event LEFT JOIN task USING (task_key) WHERE sequence > ? ORDER BY sequence
         """
+    }
 }

@@ -1,5 +1,3 @@
-import GRDB
-import SQLiteDriver
 import Synchronization
 import TaskModel
 import TaskStore
@@ -7,24 +5,18 @@ import TaskTesting
 
 /// The database server of a history. A standby may take over, with a database that lacks the last commits.
 final class Server: DriverWrapper {
-    private let state: Mutex<(driver: SQLiteDriver, number: Int)>
+    private let database: Mutex<OpenDatabase>
 
-    init(_ driver: SQLiteDriver) { state = Mutex((driver, 1)) }
+    init(_ database: OpenDatabase) { self.database = Mutex(database) }
 
-    var base: any StoreDriver { state.withLock { $0.driver } }
-    /// What tells servers apart.
-    var identity: String { state.withLock { "server \($0.number)" } }
+    var base: any StoreDriver { database.withLock { $0.driver } }
+    /// What tells it apart; nil if the driver knows.
+    var identity: String? { database.withLock { $0.server } }
 
-    /// Has another server take over.
-    func replace(with driver: SQLiteDriver) throws {
-        let former = state.withLock { state in
-            defer { state = (driver, state.number + 1) }
-            return state.driver
-        }
-        try former.close()
-    }
+    /// Replaces the connection, after ``close()``.
+    func connect(to database: OpenDatabase) { self.database.withLock { $0 = database } }
 
-    func close() throws { try state.withLock { $0.driver }.close() }
+    func close() async throws { try await database.withLock { $0 }.close() }
 }
 
 /// When a standby takes over in a history, and what it lacks.
@@ -34,7 +26,8 @@ struct FailOver {
     let random: SharedRandom
     /// Whether its last commit is the start of an attempt, if there is one in time.
     private let endsWithStart: Bool
-    var copy: Disk.Copy?
+    /// Whether it has that commit.
+    var hasLastCommit = false
     /// The number of the provider's records when it took over; nil before.
     var billedBefore: Int?
 
@@ -52,7 +45,7 @@ struct FailOver {
     var hasHappened: Bool { billedBefore != nil }
     /// Whether the standby gets no later commit. `isSending` says whether an attempt has started and its reply is not recorded.
     func isLastCommit(at step: Int, isSending: Bool) -> Bool {
-        guard let steps, copy == nil, step >= steps.last else { return false }
+        guard let steps, !hasLastCommit, step >= steps.last else { return false }
         return isSending || !endsWithStart || step == steps.takeOver - 1
     }
     func isDue(at step: Int) -> Bool { steps?.takeOver == step }
@@ -60,23 +53,24 @@ struct FailOver {
 
 /// What happens when the standby takes over.
 extension MachinesDriver {
-    /// More lines than the standby lacks, as ``PostgresDriver`` skips them.
-    private static let skippedLines = 1 << 24
+    func keepCopy(of server: Server) async throws {
+        try await server.close()
+        try audit.view.close()
+        try database.keepCopy()
+        server.connect(to: try await database.open())
+        try audit.read(by: database.view())
+        failOver.hasLastCommit = true
+    }
 
-    func takeOver() async throws {
-        guard let copy = failOver.copy, let server else { return }
+    func takeOver(from server: Server) async throws {
+        guard failOver.hasLastCommit else { return }
         world.trace.note("a standby takes over, without the last commits")
         for index in machines.indices where machines[index].isUp && failOver.random.happens(300) { await kill(index) }
-        try disk.putBack(copy, .besideWitness)
-        let file = try DatabaseQueue(path: disk.path)
-        try await file.write { database in
-            try database.execute(
-                sql: "UPDATE sqlite_sequence SET seq = seq + \(Self.skippedLines) WHERE name = 'event'")
-        }
-        try file.close()
-        try server.replace(with: SQLiteDriver.open(path: disk.path, writing: .callers))
+        try await server.close()
+        try database.takeOver()
+        server.connect(to: try await database.open())
         truth.noteFailOver()
-        try audit.begin(incarnation: 0, path: disk.path)
+        try audit.begin(incarnation: 0, view: database.view())
         failOver.billedBefore = world.truth.records.count
         world.touch()
     }

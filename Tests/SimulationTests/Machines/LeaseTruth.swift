@@ -96,7 +96,7 @@ struct SharedDriver: DriverWrapper {
     let truth: LeaseTruth
 
     init(_ server: Server, truth: LeaseTruth) {
-        base = ClockedDriver(server, server: { server.identity }) { truth.now }
+        base = ClockedDriver(server, server: { server.identity ?? $0 }) { truth.now }
         self.truth = truth
     }
 

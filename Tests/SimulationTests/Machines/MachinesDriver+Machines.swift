@@ -23,7 +23,7 @@ extension MachinesDriver {
         machines[index].seen = seen
         machines[index].startsAt = nil
         world.trace.note("machine \(machines[index].number) starts life \(life)")
-        let (world, inbox, mutant, path, truth) = (world, inbox, mutant, disk.path, truth)
+        let (world, inbox, mutant, path, truth) = (world, inbox, mutant, database.path, truth)
         let journal = machines[index].journal
         await start("start", on: index) {
             do {

@@ -1,4 +1,3 @@
-import SQLiteDriver
 import TaskEngine
 import TaskModel
 import TaskStore
@@ -22,7 +21,7 @@ final class MachinesDriver {
     }
 
     let world: World
-    let disk: Disk
+    let database: any SharedDatabase
     let audit: Audit
     let mutant: Mutant?
     let thread: HistoryThread
@@ -56,14 +55,17 @@ final class MachinesDriver {
     /// The endpoints to resume after the faults.
     var toResume: [String] = []
 
-    init(seed: UInt64, stage: Stage, mutant: Mutant? = nil, thread: HistoryThread, tail: Int = 120) throws {
+    init(
+        seed: UInt64, stage: Stage, on database: any SharedDatabase, mutant: Mutant? = nil, thread: HistoryThread,
+        tail: Int = 120
+    ) throws {
         // Seeds that are multiples of four have no retention, which belongs to the histories of one daemon.
         world = World(
             seed: seed &* 4, stage: stage, tail: tail, severalAccounts: false, keepsParts: false, follows: false,
             reconciles: false, hasBudgets: false)
         world.spareStore()
-        disk = try Disk(stage: stage, name: stage.nextName())
-        audit = try Audit(world: world, path: disk.path)
+        self.database = database
+        audit = Audit(world: world, view: try database.view())
         truth = LeaseTruth(clock: world.clock)
         self.mutant = mutant
         self.thread = thread
@@ -92,11 +94,11 @@ final class MachinesDriver {
 
     /// Runs until all tasks have ended.
     func run() async throws -> Report {
-        try audit.begin(incarnation: 1, path: disk.path)
-        let server = Server(try SQLiteDriver.open(path: disk.path, writing: .callers))
+        try audit.begin(incarnation: 1, view: database.view())
+        let server = Server(try await database.open())
         self.server = server
         let end: Result<Void, any Error>
-        do { end = .success(try await direct()) } catch { end = .failure(error) }
+        do { end = .success(try await direct(on: server)) } catch { end = .failure(error) }
         for index in machines.indices { await kill(index) }
         try end.get()
         if failOver.hasHappened {
@@ -105,22 +107,23 @@ final class MachinesDriver {
             try check()
             try await audit.checkResults(in: TaskStore(server), mayLackParts: false)
         }
-        try server.close()
+        try await server.close()
+        try audit.view.close()
         return Report(
             seed: world.seed / 4, fingerprint: world.trace.fingerprint, steps: steps, incarnations: lives,
             tasks: audit.tasks.count, billed: world.truth.records.count { $0.sender != nil }, stubs: 0, gone: 0)
     }
 
-    func direct() async throws {
+    func direct(on server: Server) async throws {
         while true {
             for message in inbox.takeAll() { await handle(message) }
             steps += 1
             if let violation = truth.violation { throw violation }
             if world.takeTouch() { try failOver.hasHappened ? checkFailOver() : check() }
             if failOver.isLastCommit(at: steps, isSending: audit.tasks.contains { $0.state == "submitting" }) {
-                failOver.copy = try disk.copy(sent: world.truth.sent.count, billed: world.truth.records.count)
+                try await keepCopy(of: server)
             } else if failOver.isDue(at: steps) {
-                try await takeOver()
+                try await takeOver(from: server)
             }
             if faultsEndedAt == nil, steps > faultSteps { endFaults() }
             if faultsEndedAt == nil {

@@ -27,12 +27,19 @@ struct Simulation: Sendable {
     var mutant: Mutant?
     /// Whether several daemons share the store.
     var hasMachines = false
+    /// The database that they share if it is not a file.
+    var template: ServerDatabase.Template?
+
+    private func database() throws -> any SharedDatabase {
+        try template.map { try ServerDatabase(from: $0) } ?? SharedFile(stage: stage)
+    }
 
     /// Runs the history of several daemons with that seed. Returns its trace, and how it ended.
     func trace(of seed: UInt64) async throws -> ([String], Result<Report, any Error>) {
         let thread = HistoryThread()
         defer { thread.stop() }
-        let driver = try MachinesDriver(seed: seed, stage: stage, mutant: mutant, thread: thread, tail: .max)
+        let driver = try MachinesDriver(
+            seed: seed, stage: stage, on: database(), mutant: mutant, thread: thread, tail: .max)
         return await withTaskExecutorPreference(thread) {
             let outcome: Result<Report, any Error>
             do { outcome = .success(try await driver.run()) } catch { outcome = .failure(error) }
@@ -48,7 +55,8 @@ struct Simulation: Sendable {
             var world: World?
             do {
                 if hasMachines || mutant?.needsMachines ?? false {
-                    let driver = try MachinesDriver(seed: seed, stage: stage, mutant: mutant, thread: thread)
+                    let driver = try MachinesDriver(
+                        seed: seed, stage: stage, on: database(), mutant: mutant, thread: thread)
                     world = driver.world
                     return try await driver.run()
                 }

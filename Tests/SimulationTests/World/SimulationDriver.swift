@@ -80,7 +80,7 @@ final class SimulationDriver {
         if mutant?.recordsAreLate ?? false { world.listLate() }
         if mutant?.clockJumps ?? false { world.jumpOften() }
         disk = try Disk(stage: stage, name: stage.nextName())
-        audit = try Audit(world: world, path: disk.path)
+        audit = Audit(world: world, view: try DiskView(path: disk.path))
         self.mutant = mutant
         let random = world.random
         let now = world.clock.now()
@@ -151,7 +151,7 @@ final class SimulationDriver {
                     throw Violation(.everythingEnds, "\(Self.mostIncarnations) daemons did not bring it to an end")
                 }
                 world.trace.note("life \(incarnations)")
-                try audit.begin(incarnation: incarnations, path: disk.path)
+                try audit.begin(incarnation: incarnations, view: DiskView(path: disk.path))
                 let sqlite = try SQLiteDriver.open(path: disk.path, writing: .callers)
                 self.sqlite = sqlite
                 let end: Result<End, any Error>

@@ -5,11 +5,9 @@ import PostgresTesting
 enum PostgresDatabase {
     /// A database with the current schema.
     private static let template = Result {
-        let name = "conformance"
         let server = try PostgresServer.shared
-        try server.run("CREATE DATABASE \(name)")
+        let address = try server.newDatabase()
         // It connects only to migrate.
-        let address = server.address(of: name)
         _ = try PostgresDriver.open(PostgresAddress(address))
         // A start stores on which server the database is; claims look at it.
         try server.run(
@@ -17,7 +15,7 @@ enum PostgresDatabase {
             INSERT INTO meta (name, value) SELECT 'server', (SELECT CAST(system_identifier AS TEXT) FROM pg_control_system())
               || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)
             """, in: address)
-        return name
+        return address
     }
 
     /// Runs the body on a new store, which is removed afterwards, with its address. Does nothing if PostgreSQL is not
@@ -25,7 +23,7 @@ enum PostgresDatabase {
     static func with(_ body: (PostgresDriver, _ address: String) async throws -> Void) async throws {
         guard PostgresServer.isInstalled else { return }
         let server = try PostgresServer.shared
-        let address = try server.newDatabase(from: template.get())
+        let address = try server.newDatabase(copying: template.get())
         let plans = try PostgresPlanCheck(of: address, on: server)
         let driver = try PostgresDriver.open(PostgresAddress(address))
         do {
