@@ -2,7 +2,7 @@
 # Installs what Pollux needs to be built and tested, from Debian's packages. Does nothing where everything is there.
 # Swift itself is not in Debian; if it is missing, this says where to get it and stops.
 #   scripts/install-dependencies.sh --browser     also Chromium and a typeface, for the checks that need them
-#   scripts/install-dependencies.sh --postgres    also PostgreSQL and PgBouncer, for the tests of that store
+#   scripts/install-dependencies.sh --postgres    also PostgreSQL, PgBouncer and ip, for the tests of that store
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,7 +14,7 @@ needed_swift=6.3
 packages=(binutils ca-certificates curl dpkg-dev g++ git libc6-dev libpq-dev libsqlite3-dev mypy pkg-config python3 python3-venv tzdata zlib1g-dev)
 case ${1:-} in
   --browser) packages+=(chromium chromium-driver fonts-inter) ;;
-  --postgres) packages+=(pgbouncer postgresql) ;;
+  --postgres) packages+=(iproute2 pgbouncer postgresql) ;;
 esac
 
 missing=()

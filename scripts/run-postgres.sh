@@ -39,6 +39,8 @@ if [[ -n $primary ]]; then
 else
   "$programs/initdb" -D data -A trust -U pollux --no-sync -E UTF8 --locale=C >initdb.log 2>&1 || { cat initdb.log >&2; exit 1; }
 fi
+# An address for tests of networks (RFC 2544). Without listen_addresses this changes nothing.
+echo 'host all all 198.18.0.0/15 trust' >>data/pg_hba.conf
 options=(-c "listen_addresses=" -c "unix_socket_directories=$place" -c fsync=off "$@")
 start() {
   "$programs/pg_ctl" -D data -w -l server.log -o "${options[*]@Q}" start >start.log 2>&1 \

@@ -9,43 +9,6 @@ extension EndToEnd {
     /// Three daemons that share a real PostgreSQL. `scripts/check-machines.sh MINUTES` runs it for longer.
     @Suite(.enabled(if: PostgresServer.isInstalled, Comment(rawValue: PostgresServer.howToInstall)))
     struct MachineTests {
-        /// Each daemon has a state directory of its own, as on a machine of its own.
-        private struct Fleet: Sendable {
-            let daemons: [RunningDaemon]
-
-            /// Repeats an idempotent request at any of the daemons until one responds.
-            func persistently(_ method: String, _ target: String, json: JSONValue? = nil) async throws -> Reply {
-                let deadline = Date(timeIntervalSinceNow: 3 * Double(patience))
-                while true {
-                    let daemon = daemons[.random(in: daemons.indices)]
-                    do {
-                        let reply = try await daemon.ask(method, target, json?.text, seconds: 90)
-                        // While the database restarts.
-                        guard reply.status != 503, reply.status != 500 else {
-                            throw TooLate(description: "\(reply.status): \(reply.text)")
-                        }
-                        return reply
-                    } catch {
-                        guard Date() < deadline else { throw error }
-                        try await Task.sleep(for: .milliseconds(20))
-                    }
-                }
-            }
-
-            /// The task once it has ended.
-            func ended(_ id: String) async throws -> JSONValue {
-                for _ in 1...30 {
-                    let task = try await persistently("GET", "/v1/tasks/\(id)?wait_seconds=10").json
-                    if task.at("ended_at") != .null { return task }
-                }
-                throw TooLate(description: "Task \(id) did not end")
-            }
-
-            var log: String {
-                daemons.map { "--- \($0.directory)\n\($0.log.suffix(4_000))" }.joined(separator: "\n")
-            }
-        }
-
         private func withFleet(
             of count: Int, faults: String, seed: UInt64, environment: [String: String] = [:],
             test: (Fleet, World, PostgresServer) async throws -> Void
@@ -63,34 +26,14 @@ extension EndToEnd {
             of count: Int, at address: String, faults: String, seed: UInt64, environment: [String: String] = [:],
             test: (Fleet, World) async throws -> Void
         ) async throws {
-            var environment = environment
-            environment.merge([
-                "POLLUX_STORE": address, "POLLUX_TEST_ABSENT_SPAN_SECONDS": "20",
-                "POLLUX_TEST_STEADY_SPAN_SECONDS": "1", "POLLUX_SUBMISSION_ON_UNCERTAIN": "resubmit_if_absent",
-            ]) { own, _ in own }
             try await withWorld(faults: faults, seed: seed, environment: environment) { world in
-                let shared = world.daemon.environment.filter {
-                    !["HOME", "POLLUX_STATE_DIR", "POLLUX_SOCKET"].contains($0.key)
-                }
-                let others = (1..<count).map { number in
-                    RunningDaemon(directory: world.directory + "/\(number)", environment: shared)
-                }
-                for daemon in others {
-                    try FileManager.default.createDirectory(
-                        atPath: daemon.directory, withIntermediateDirectories: false,
-                        attributes: [.posixPermissions: 0o700])
-                }
-                let fleet = Fleet(daemons: [world.daemon] + others)
-                do {
-                    for daemon in fleet.daemons { try await daemon.start() }
-                    try await test(fleet, world)
-                } catch {
-                    Issue.record("\(error)\n\(fleet.log)")
-                }
-                for daemon in others {
-                    #expect(!daemon.log.contains("unexpected error"), "\(daemon.log)")
-                    await daemon.destroy()
-                }
+                let shared = Fleet.environment(of: world, at: address)
+                let fleet = Fleet(
+                    daemons: (0..<count).map { number in
+                        RunningDaemon(directory: world.directory + "/\(number)", environment: shared)
+                    })
+                let first = World(directory: world.directory, sandbox: world.sandbox, daemon: fleet.daemons[0])
+                try await fleet.run { try await test(fleet, first) }
             }
         }
 
@@ -291,7 +234,7 @@ extension EndToEnd {
             print("Three machines: \(minutes) minutes, seed \(seed)")
             try await withFleet(of: 3, faults: StormTests.faults, seed: seed) { fleet, world, server in
                 let isOver = Watched(false)
-                async let outcomes = useIt(fleet, until: isOver)
+                async let outcomes = fleet.useIt(until: isOver)
                 var random = SeededRandom(seed: seed)
                 let end = Date(timeIntervalSinceNow: minutes * 60)
                 var (kills, stops, restarts) = (0, 0, 0)
@@ -327,40 +270,6 @@ extension EndToEnd {
                 #expect(count.doubled == 0, "seed \(seed): \(count)")
                 #expect(count.changed == 0, "seed \(seed): \(count)")
                 #expect(count.tasks > 16, "There was too little load: \(count)")
-            }
-        }
-
-        /// Sixteen programs submit one task after another, each request at any machine, and wait for each task.
-        private func useIt(_ fleet: Fleet, until isOver: Watched<Bool>) async throws -> [JSONValue] {
-            try await withThrowingTaskGroup(of: [JSONValue].self) { group in
-                for program in 0..<16 {
-                    group.addTask {
-                        var outcomes: [JSONValue] = []
-                        while !isOver.current {
-                            let name = "\(program)-\(outcomes.count)"
-                            let endpoint = StormTests.endpoints[outcomes.count % StormTests.endpoints.count]
-                            let document = fleet.daemons[0].submission(
-                                endpoint, ["prompt": .string("\(name) [seconds=\(5 + outcomes.count % 5 * 10)]")],
-                                with: ["idempotency_key": .string(name)])
-                            let reply = try await fleet.persistently("POST", "/v1/tasks", json: document)
-                            guard (200...201).contains(reply.status), let id = try reply.json.at("id").string else {
-                                throw TooLate(description: "\(reply.status): \(reply.text)")
-                            }
-                            var questions = 0
-                            while true {
-                                let task = try await fleet.persistently("GET", "/v1/tasks/\(id)?wait_seconds=10").json
-                                if task.at("ended_at") != .null {
-                                    outcomes.append(task)
-                                    break
-                                }
-                                questions += isOver.current ? 1 : 0
-                                guard questions < 100 else { throw TooLate(description: "Task \(id) did not end") }
-                            }
-                        }
-                        return outcomes
-                    }
-                }
-                return try await group.reduce(into: []) { $0 += $1 }
             }
         }
     }

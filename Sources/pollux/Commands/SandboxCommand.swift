@@ -22,7 +22,10 @@ struct SandboxCommand: AsyncParsableCommand {
             \(FaultPlan.help)
             """)
 
-    @Option(help: "The port on 127.0.0.1; 0 takes any free one.")
+    @Option(help: "The address to listen on; 0.0.0.0 for other machines too.")
+    var host: String = "127.0.0.1"
+
+    @Option(help: "The port; 0 takes any free one.")
     var port: Int = 8090
 
     @Option(help: "The random seed; the same seed gives the same durations and faults.")
@@ -61,7 +64,7 @@ struct SandboxCommand: AsyncParsableCommand {
 
     func run() async throws {
         var settings = SandboxSettings()
-        settings.port = port
+        (settings.host, settings.port) = (host, port)
         settings.seed = seed
         settings.speed = speed
         settings.faults = faults
@@ -69,9 +72,10 @@ struct SandboxCommand: AsyncParsableCommand {
         settings.verifiesCallbackCertificates = !callbackInsecure
         settings.limits = SandboxLimits(pollsPerSecond: maxPollsPerSecond, concurrentTasksPerService: maxInFlight)
         let logger = Logger(label: "sandbox") { StreamLogHandler.standardError(label: $0) }
+        let address = host == "0.0.0.0" ? "127.0.0.1" : host.contains(":") ? "[\(host)]" : host
         let server = SandboxServer(settings: settings, logger: logger) { port in
             // The first line of output is the base URL, for scripts to read.
-            try? StandardOutput.write("http://127.0.0.1:\(port)/v1\n")
+            try? StandardOutput.write("http://\(address):\(port)/v1\n")
         }
         do {
             try await ServiceGroup(
@@ -79,7 +83,8 @@ struct SandboxCommand: AsyncParsableCommand {
                     services: [server], gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(logger))
             ).run()
         } catch SandboxError.portUnavailable(let port, let reason) {
-            throw RefusedInput(message: "Port \(port) cannot be opened: \(reason). Name another with --port.")
+            throw RefusedInput(
+                message: "Port \(port) of \(host) cannot be opened: \(reason). Name another with --port or --host.")
         }
     }
 

@@ -10,12 +10,15 @@ final class RunningDaemon: Sendable {
     let socketPath: String
     /// The environment of every start.
     let environment: [String: String]
+    /// Where it runs, if not on the machine of the test.
+    private let host: TestHost?
     /// The current process. Clients can wait for the next start.
     private let life = Watched<(process: ChildProcess?, isUp: Bool)>((nil, false))
     private let all = Mutex([ChildProcess]())
 
-    init(directory: String, stateDirectory: String? = nil, environment: [String: String]) {
+    init(directory: String, stateDirectory: String? = nil, environment: [String: String], on host: TestHost? = nil) {
         self.directory = directory
+        self.host = host
         self.stateDirectory = stateDirectory ?? directory + "/state"
         socketPath = directory + "/run/pollux.sock"
         self.environment = [
@@ -42,6 +45,7 @@ final class RunningDaemon: Sendable {
         for (name, value) in changes { environment[name] = value }
         let process =
             try manager.map { try $0.start(["serve"], environment: environment) }
+            ?? host.map { try $0.launch(["serve"], environment: environment) }
             ?? ChildProcess(["serve"], environment: environment)
         all.withLock { $0.append(process) }
         life.change { $0 = (process, false) }
