@@ -114,10 +114,16 @@ struct StreamFrames: Sendable {
             return try await json(for: line.event, of: await service.task(line.task.id))
         }
         if let encoded = line.encoded { return encoded }
+        // A child task takes its memory with it. A stream's own task keeps what it has needed once, some 30 KB, to its end.
+        async let bytes = json(withoutRecord: line)
+        let encoded = await bytes
+        line.keep(encoded)
+        return encoded
+    }
+
+    private func json(withoutRecord line: StreamLine) async -> [UInt8] {
         let payload = TaskPayload(request: .null, response: nil, results: [])
-        let bytes = await json(for: line.event, of: TaskWithPayload(task: line.task, payload: payload))
-        line.keep(bytes)
-        return bytes
+        return await json(for: line.event, of: TaskWithPayload(task: line.task, payload: payload))
     }
 
     private func json(for event: StoredEvent, of stored: TaskWithPayload) async -> [UInt8] {
