@@ -69,6 +69,12 @@ SECTIONS = [
       "the indexes and its idempotency key for a year. After that year the oldest tasks make room for new ones: each quarter "
       "is compared with the one before, and a ratio of 1 means that the database does not grow. The second run keeps keys and "
       "stubs for 91 days. Sizes are pages in use divided by tasks. The daemons of both databases are measured in turn."]),
+    ("On PostgreSQL",
+     r"postgres: ",
+     ["The server is of Debian's packages, on this machine, with its own settings (`fsync` on). pgbench sends the statements of one "
+      "submission, as the server has logged them, in one pipeline; the store needs two round trips, because it reads before it "
+      "writes. Submissions that meet share a commit of the store; each of pgbench has its own.",
+      "The daemons share the machine's processors with the server and the clients, so more of them are not faster here."]),
     ("At the provider's documented limit",
      r"limit: ",
      ["The processor time of a task from its submission to its end, polls included, with the daemon's timers. The sandbox "

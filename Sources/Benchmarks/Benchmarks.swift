@@ -47,6 +47,7 @@ enum Benchmarks {
         if isChosen("idle") { try IdleBenchmarks(place: place, report: report).run() }
         if isChosen("ended") { try EndedBenchmarks(place: place, report: report).run() }
         if isChosen("retention") { try await RetentionBenchmarks(place: place, report: report).run() }
+        if isChosen("postgres") { try await PostgresBenchmarks(place: place, report: report).run() }
         if isChosen("limit") { try LimitBenchmarks(place: place, report: report).run() }
         if isChosen("instructions") { try InstructionBenchmarks(place: place, report: report).run() }
         if isChosen("neighbours") { try NeighbourBenchmarks(place: place, report: report).run() }

@@ -22,8 +22,8 @@ struct IdleBenchmarks {
             let outcome = try daemon.client(64, expecting: "HTTP/1.1 201").run(waiting) { _ in submit }
             guard outcome.refused == 0 else { throw BenchmarkError("\(outcome.refused) submissions were refused") }
         }
-        // Threads that are no longer needed end after five seconds, and what follows many submissions takes some more.
-        usleep(waiting == 0 || place.isQuick ? 8_000_000 : 30_000_000)
+        // Threads that are no longer needed end after five seconds. The first sweep of retention begins after a minute.
+        usleep(place.isQuick ? 8_000_000 : 75_000_000)
         report.add(
             name, daemon.server.voluntarySwitches(within: place.isQuick ? 6 : 60), "/s", bar: 2, below: true)
     }

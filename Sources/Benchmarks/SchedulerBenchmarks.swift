@@ -92,32 +92,13 @@ struct SchedulerBenchmarks {
             polls += provider.sent - before
             time.advance(to: next)
         }
-        let submit = try await submits(on: store, count: place.isQuick ? 2_000 : 20_000, now: time.now())
+        let count = place.isQuick ? 2_000 : 20_000
+        let load = try StoreLoad(tasks: count, at: time.now())
+        let submit = try await load.seconds(on: store, lanes: 64) * 1e6 / Double(count)
         try database.close()
         return Costs(
             poll: Double(spent) / 1_000 / Double(polls), deciding: Double(deciding) / 1_000 / Double(provider.asked),
             submit: submit)
-    }
-
-    private func submits(on store: TaskStore, count: Int, now: Timestamp) async throws -> Double {
-        var random = SystemRandomNumberGenerator()
-        guard let endpoint = EndpointName("kling/videos") else { throw BenchmarkError("no endpoint") }
-        let tasks = (0..<count).map { _ in
-            NewTask(
-                task: TrackedTask(
-                    id: TaskID(at: now, using: &random), endpoint: endpoint, createdAt: now, onUncertain: .hold),
-                payload: TaskPayload(request: ["prompt": "A paper boat crosses a puddle"]))
-        }
-        let began = Clock.nanoseconds
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            for lane in 0..<64 {
-                group.addTask {
-                    for index in stride(from: lane, to: count, by: 64) { _ = try await store.insert(tasks[index]) }
-                }
-            }
-            try await group.waitForAll()
-        }
-        return Double(Clock.nanoseconds - began) / 1_000 / Double(count)
     }
 
     /// As in the daemon, without the provider's limit on requests.
