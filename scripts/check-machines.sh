@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Three daemons share a real PostgreSQL and sixteen programs use any of them, while random daemons are killed with `kill -9` or
-# stopped for 5, 20 and 60 seconds, and the database is restarted in the middle; the provider loses a third of its replies. The same
-# with two hosts in network namespaces (as root), whose lines to the database and to the provider are cut. Then
-# counts what was lost, paid twice or changed afterwards. All three must be 0.
+# stopped for 5, 20 and 60 seconds, and the database is restarted in the middle. Then (as root) two hosts in network namespaces,
+# whose lines to the database and to the provider are cut. The provider loses a third of its replies. Each part counts what was
+# lost, paid twice or changed afterwards; all three must be 0.
 #   scripts/check-machines.sh          ten minutes of each
 #   scripts/check-machines.sh 2        two minutes of each
 #   POLLUX_CRASH_SEED=7 scripts/check-machines.sh    the same faults again, as far as a real machine allows

@@ -73,7 +73,8 @@ SECTIONS = [
      r"postgres: ",
      ["The server is of Debian's packages, on this machine, with its own settings (`fsync` on). pgbench sends the statements of one "
       "submission, as the server has logged them, in one pipeline; the store needs two round trips, because it reads before it "
-      "writes. Submissions that meet share a commit of the store; each of pgbench has its own.",
+      "writes. Submissions that meet share a commit of the store. Each of pgbench has its own, and its 64 clients wait for the same "
+      "row, so together they make fewer than one client.",
       "The daemons share the machine's processors with the server and the clients, so more of them are not faster here."]),
     ("At the provider's documented limit",
      r"limit: ",

@@ -22,7 +22,7 @@ struct IdleBenchmarks {
             let outcome = try daemon.client(64, expecting: "HTTP/1.1 201").run(waiting) { _ in submit }
             guard outcome.refused == 0 else { throw BenchmarkError("\(outcome.refused) submissions were refused") }
         }
-        // Threads that are no longer needed end after five seconds. The first sweep of retention begins after a minute.
+        // The first sweep of retention begins a minute after the start, so the minute after that is counted.
         usleep(place.isQuick ? 8_000_000 : 75_000_000)
         report.add(
             name, daemon.server.voluntarySwitches(within: place.isQuick ? 6 : 60), "/s", bar: 2, below: true)

@@ -158,7 +158,9 @@ private struct Pgbench {
         try process.run()
         let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         process.waitUntilExit()
-        guard let found = text.firstMatch(of: /tps = ([\d.]+)/), let rate = Double(found.1) else {
+        guard process.terminationStatus == 0, let found = text.firstMatch(of: /tps = ([\d.]+)/),
+            let rate = Double(found.1)
+        else {
             let message = errors.fileHandleForReading.availableData
             throw BenchmarkError("pgbench: \(String(decoding: message, as: UTF8.self))")
         }

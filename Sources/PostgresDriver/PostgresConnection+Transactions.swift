@@ -53,16 +53,11 @@ extension PostgresConnection {
 
     /// Settings of this transaction, so that they also hold behind a pooler. Time limits: of a statement, of the wait for the
     /// lock, and of a process that stands still. A commit returns once it is on disk.
-    ///
-    /// Every statement has an index, and a session keeps its plans. Those that it made while the tables were nearly empty would
-    /// read whole tables until the next ANALYZE. Where a table of one row has no index, the planner's cost of reading it is then
-    /// so high that the statement would be compiled each time.
     private static let settings: SQLStatement = """
         SELECT set_config('statement_timeout', '30s', TRUE), set_config('lock_timeout', '10s', TRUE),
           set_config('idle_in_transaction_session_timeout', '2s', TRUE),
           set_config('synchronous_commit', CASE current_setting('synchronous_commit')
-            WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, TRUE),
-          set_config('enable_seqscan', 'off', TRUE), set_config('jit', 'off', TRUE)
+            WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, TRUE)
         """
 
     /// Without this, a commit that waits for a standby would be reported as successful after the time of a statement.

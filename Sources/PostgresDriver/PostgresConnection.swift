@@ -80,6 +80,10 @@ final class PostgresConnection: @unchecked Sendable {
                 }
                 Unmanaged<PostgresConnection>.fromOpaque(context).takeUnretainedValue().hasWarning = true
             }, Unmanaged.passUnretained(self).toOpaque())
+        // Every statement has an index, and a session keeps its plans: those that it made while the tables were nearly empty
+        // would read whole tables until the next ANALYZE. `log_counter` has one row and no index. Without sequential scans its
+        // estimated cost exceeds `jit_above_cost`, so nothing must be compiled either.
+        try run(script: "SET enable_seqscan TO off; SET jit TO off")
     }
 
     deinit { PQfinish(connection) }

@@ -36,9 +36,13 @@ struct LogSubscribers {
             unrecognised.forget(change.task.id)
             inFlightPolls.forget(change.task.id)
         }
-        log.subscribe { [plans] change in
+        log.subscribe { [plans, wakes] change in
+            let (from, to) = (change.entry.from, change.entry.to)
             // A new queued task does not change the poll plans.
-            if change.entry.from != nil || change.entry.to == .running { plans.forget(change.task.accountService) }
+            guard from != nil || to == .running else { return }
+            plans.forget(change.task.accountService)
+            // In a shared store the caller may have woken the loop before this.
+            if to == .running, from != to { wakes.polls.signal() }
         }
         log.subscribe { [feed] change in feed.publish(change.task.id) }
         log.subscribe { [wakes] change in
@@ -59,9 +63,8 @@ struct LogSubscribers {
             guard change.entry.from != change.entry.to else { return }
             switch change.entry.to {
             case .queued: wakes.submitter.signal()
-            case .running: wakes.polls.signal()
             case .uncertain: wakes.lookups.signal()
-            case .submitting: break
+            case .submitting, .running: break
             // It leaves a place in flight.
             case .succeeded, .failed, .cancelled, .expired: wakes.submitter.signal()
             }

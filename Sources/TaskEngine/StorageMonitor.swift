@@ -58,7 +58,8 @@ final class StorageMonitor: Sendable {
     /// Logs that a write may be stored although it failed, and drops all cached views. Other errors change nothing.
     func noteFailedWrite(_ error: TaskStoreError) {
         guard case .unknown = error else { return }
-        logger.error("The disk failed during a write, so the data may be stored or not.")
+        logger.error(
+            "The disk, or the connection to the database, failed during a write, so the data may be stored or not.")
         invalidateCaches()
     }
 
@@ -92,7 +93,7 @@ final class StorageMonitor: Sendable {
             {
                 let failure = TaskFailure(
                     code: "not_sent",
-                    message: "Nothing was sent: the disk failed while the attempt was being stored.")
+                    message: "Nothing was sent: storing the attempt failed.")
                 _ = try await store.apply(
                     [ScheduledEvent(.submissionNotAccepted(failure), for: id, attempt: attempt, nextDueAt: now)],
                     at: now)

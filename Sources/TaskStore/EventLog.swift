@@ -42,8 +42,8 @@ package enum LoggedEvent: Sendable, Hashable {
 /// The output of every commit: the append-only log in the database and its subscribers.
 ///
 /// The table is the truth. Subscribers in the process run after the commit and before the committing call returns, in
-/// log order. So a cache never lags behind its own writer. In a store that several processes write to, subscribers get the
-/// changes of all of them, in log order, once ``follow()`` has read them; a commit may return a moment before its own.
+/// log order. In a store that several processes write to, they get the changes of all processes, in log order, once
+/// ``follow()`` has read them. A commit may then return a moment before its own change is delivered.
 package final class EventLog: Sendable {
     /// Receives a change that is on disk. It runs on the thread of a caller and must not call the store.
     package typealias Subscriber = @Sendable (CommittedChange) -> Void
@@ -99,7 +99,8 @@ package final class EventLog: Sendable {
     /// Why the log is read.
     private enum Look { case linesOfOthers, linesBeforeOurs }
 
-    /// Reads the log, unless another caller does: then that one looks once more if it has to.
+    /// Reads the log, unless another caller does: then that one looks once more if it has to. What is still missing after that
+    /// is read with the next commit or the next look, a second later at most.
     private func look(for reason: Look) async throws(TaskStoreError) {
         let isFirst = looks.withLock { looks in
             guard looks != nil else {
@@ -110,16 +111,11 @@ package final class EventLog: Sendable {
             return false
         }
         guard isFirst else { return }
-        repeat {
-            do throws(TaskStoreError) { try await readOthers() } catch {
-                looks.withLock { $0 = nil }
-                throw error
-            }
-        } while looks.withLock { looks in
-            let reasons = looks ?? []
-            looks = reasons.contains(.linesOfOthers) || reasons.contains(.linesBeforeOurs) && hasGap ? [] : nil
-            return looks != nil
-        }
+        // Twice at most: with many writers there would always be another line, and the caller waits for this.
+        defer { looks.withLock { $0 = nil } }
+        try await readOthers()
+        let reasons = looks.withLock { $0 ?? [] }
+        if reasons.contains(.linesOfOthers) || hasGap { try await readOthers() }
     }
 
     /// Whether our lines wait for lines of others before them.

@@ -65,7 +65,7 @@ package enum TaskStoreError: UserFacingError, Hashable {
         case .locked:
             "Another program keeps the database locked, so nothing was stored. Close it (a database browser, a backup?) and try again."
         case .unreachable(let why):
-            "PostgreSQL cannot be reached, so nothing was stored: \(why). Check the server and the network. A running daemon continues automatically."
+            "There is no connection to PostgreSQL, so nothing was stored: \(why). Check the server, its address and the network. A running daemon continues automatically."
         case .damaged(let what):
             "The database is damaged or not a Pollux database: \(what). Nothing was changed. Restore it from a backup, or move it away, with its -wal and -shm files, to start with an empty one."
         case .newer:

@@ -25,6 +25,25 @@ import VerbatimJSON
         #expect(retry.isJoined)
     }
 
+    @Test func `requests that come together at the start of a daemon on a shared store are all answered`() async throws
+    {
+        let world = try await EngineWorld(isShared: true)
+        let clock = Task {
+            while !Task.isCancelled {
+                // Those that do not ask for the lease wait for the answer to the one that does.
+                world.time.advance(by: .milliseconds(200))
+                try? await Task.sleep(for: .milliseconds(10))
+            }
+        }
+        defer { clock.cancel() }
+        try await withThrowingTaskGroup(of: Bool.self) { group in
+            for content in UInt8(1)...8 {
+                group.addTask { try await world.engine.gateway.submit(submission(content)).mayAnswer }
+            }
+            for try await mayAnswer in group { #expect(mayAnswer) }
+        }
+    }
+
     @Test func `a fate that could not be stored counts all the same`() async throws {
         let world = try await EngineWorld()
         let gateway = world.engine.gateway

@@ -251,6 +251,22 @@ import VerbatimJSON
         for (error, code) in expected { #expect(error.code == code) }
     }
 
+    @Test func `an action that was stored is not reported as one that was not`() async throws {
+        let world = try await EngineWorld()
+        let id = try await world.submit()
+        world.store.afterApply { [store = world.store] _ in
+            store.fail { $0.isWrite ? nil : .unreachable("the line is cut") }
+        }
+        do throws(TaskServiceError) {
+            _ = try await world.service.cancel(id)
+            Issue.record("the task was read")
+        } catch {
+            #expect(error.code == "storage_unknown")
+        }
+        world.store.fail(nil)
+        #expect(try await world.task(id).state == .cancelled)
+    }
+
     // MARK: Deadlines
 
     @Test func `queued and running tasks end at their deadline, uncertain ones do not`() async throws {

@@ -114,7 +114,7 @@ struct StreamFrames: Sendable {
             return try await json(for: line.event, of: await service.task(line.task.id))
         }
         if let encoded = line.encoded { return encoded }
-        // A child task takes its memory with it. A stream's own task keeps what it has needed once, some 30 KB, to its end.
+        // A child task frees its memory at its end. The stream's own task would keep it, some 15 KB, as long as the client follows.
         async let bytes = json(withoutRecord: line)
         let encoded = await bytes
         line.keep(encoded)

@@ -115,7 +115,7 @@ package struct GatewayService: Sendable {
         }
         let new = try task(for: submission, at: now)
         let arrival = submission.idempotencyKey == nil ? arrival(of: submission, at: now) : nil
-        let permit = try await permit(at: now)
+        let permit = try await permit()
         let exchange = arrival.map { OpenExchange(task: new.task.id, mark: $0.mark, contentKey: $0.contentKey) }
         var passed = PassedSubmission(task: new, message: submission.message, arrival: arrival)
         var looks = 0
@@ -164,9 +164,14 @@ package struct GatewayService: Sendable {
     }
 
     /// The permit for the reply to a request that arrives now.
-    private func permit(at now: Timestamp) async throws(TaskServiceError) -> SendPermit {
+    private func permit() async throws(TaskServiceError) -> SendPermit {
         let lease = LeaseName(processOf: store.holder.token)
-        do throws(TaskStoreError) { _ = try await admission.leases.acquire(lease, at: now) } catch {
+        do throws(TaskStoreError) {
+            // At the start, another caller may be acquiring it.
+            while let wait = try await admission.leases.acquire(lease, at: time.now()), !Task.isCancelled {
+                await time.sleep(until: wait.until)
+            }
+        } catch {
             throw .store(error)
         }
         return admission.leases.permit(under: lease)

@@ -150,7 +150,12 @@ package struct MoneyService: Sendable {
             storage.noteFailedWrite(error)
             throw .store(error)
         }
-        let all = try await budgets()
+        let all: [BudgetReport]
+        do throws(TaskServiceError) { all = try await budgets() } catch {
+            // The limit is stored.
+            if case .store = error { throw .store(.unknown) }
+            throw error
+        }
         guard let report = all.first(where: { $0.budget.name == name }) else {
             throw .unknownBudget(name, nearest: NearestName.of(name, among: all.map(\.budget.name)))
         }

@@ -197,7 +197,7 @@ package struct TaskService: Sendable {
             storage.noteFailedWrite(error)
             throw .store(error)
         }
-        return try await task(id)
+        return try await committed(id)
     }
 
     /// Lets a queued task exceed its budgets, once.
@@ -210,7 +210,7 @@ package struct TaskService: Sendable {
         guard let change else { throw .taskNotFound(id.text) }
         if case .refuse(let refusal) = change.transition { throw .refused(refusal, change.task) }
         wakes.submitter.signal()
-        return try await task(id)
+        return try await committed(id)
     }
 
     /// Tracks a cancelled or expired task again.
@@ -284,7 +284,18 @@ package struct TaskService: Sendable {
         wakes.submitter.signal()
         wakes.polls.signal()
         wakes.lookups.signal()
-        return try await task(id)
+        return try await committed(id)
+    }
+
+    /// The task after a commit. If it cannot be read, the error must not say that nothing was stored: a client would repeat
+    /// the action.
+    private func committed(_ id: TaskID) async throws(TaskServiceError) -> TaskWithPayload {
+        do throws(TaskServiceError) {
+            return try await task(id)
+        } catch {
+            if case .store = error { throw .store(.unknown) }
+            throw error
+        }
     }
 
     /// The task; nil if it does not exist.

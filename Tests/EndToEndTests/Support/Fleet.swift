@@ -12,7 +12,7 @@ struct Fleet: Sendable {
         return world.daemon.environment.filter { !own.contains($0.key) }.merging([
             "POLLUX_STORE": address, "POLLUX_TEST_ABSENT_SPAN_SECONDS": "20", "POLLUX_TEST_STEADY_SPAN_SECONDS": "1",
             "POLLUX_SUBMISSION_ON_UNCERTAIN": "resubmit_if_absent",
-        ]) { $1 }
+        ]) { own, _ in own }
     }
 
     /// Starts the daemons, runs the test, and ends them.
@@ -28,7 +28,9 @@ struct Fleet: Sendable {
             Issue.record("\(error)\n\(log)")
         }
         for daemon in daemons {
-            #expect(!daemon.log.contains("unexpected error"), "\(daemon.log)")
+            for sign in ["unexpected error", "Fatal error", World.token] {
+                #expect(!daemon.log.contains(sign), "\(daemon.log)")
+            }
             await daemon.destroy()
         }
     }
