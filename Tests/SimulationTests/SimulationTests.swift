@@ -5,7 +5,8 @@ import Testing
 /// Serialized, like the mutants.
 @Suite(.serialized) struct SimulationTests {
     @Test func `every history of the fixed seeds satisfies all invariants`() async throws {
-        try await expectToHold(Array(1...40))
+        // In the last one a task begins after the others have ended, and its reply is lost.
+        try await expectToHold(Array(1...40) + [970_004_773])
     }
 
     @Test func `every history of several daemons on one store satisfies all invariants`() async throws {

@@ -71,6 +71,8 @@ extension SimulationDriver {
                     advance(Int(ProviderTruth.listedWithin.wholeMilliseconds))
                     return .reconcile(adopts: world.reconcileRandom.happens(500))
                 }
+                // It may begin a task, whose reply can be lost minutes later.
+                quietSince = world.clock.steady
                 return lastRetentionAction()
             }
             return nil
