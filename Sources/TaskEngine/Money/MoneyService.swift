@@ -151,11 +151,7 @@ package struct MoneyService: Sendable {
             throw .store(error)
         }
         let all: [BudgetReport]
-        do throws(TaskServiceError) { all = try await budgets() } catch {
-            // The limit is stored.
-            if case .store = error { throw .store(.unknown) }
-            throw error
-        }
+        do throws(TaskServiceError) { all = try await budgets() } catch { throw error.afterCommit }
         guard let report = all.first(where: { $0.budget.name == name }) else {
             throw .unknownBudget(name, nearest: NearestName.of(name, among: all.map(\.budget.name)))
         }

@@ -287,15 +287,9 @@ package struct TaskService: Sendable {
         return try await committed(id)
     }
 
-    /// The task after a commit. If it cannot be read, the error must not say that nothing was stored: a client would repeat
-    /// the action.
+    /// The task after a commit.
     private func committed(_ id: TaskID) async throws(TaskServiceError) -> TaskWithPayload {
-        do throws(TaskServiceError) {
-            return try await task(id)
-        } catch {
-            if case .store = error { throw .store(.unknown) }
-            throw error
-        }
+        do throws(TaskServiceError) { return try await task(id) } catch { throw error.afterCommit }
     }
 
     /// The task; nil if it does not exist.

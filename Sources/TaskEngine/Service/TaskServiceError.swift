@@ -73,6 +73,9 @@ package enum TaskServiceError: UserFacingError {
         }
     }
 
+    /// The same error for a read that follows a commit. It must not say that nothing was stored, or clients repeat the action.
+    var afterCommit: TaskServiceError { if case .store = self { .store(.unknown) } else { self } }
+
     /// The existing task that conflicts; nil if none does.
     package var existingTask: TaskID? {
         switch self {

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 import VerbatimJSON
 
-/// Several daemons that share a store, each with a state directory of its own, as on a machine of its own.
+/// Several daemons that share a store. Each has a state directory of its own, like a daemon on its own machine.
 struct Fleet: Sendable {
     let daemons: [RunningDaemon]
 
