@@ -6,7 +6,8 @@
 #   POLLUX_SIMULATION_SEED=42 scripts/run-simulation.sh    that one again, step by step, with its whole trace
 #   POLLUX_SIMULATION_ACCOUNTS=1 …                         each with several accounts
 #   POLLUX_SIMULATION_MACHINES=1 …                         each with two or three daemons on one store
-#   POLLUX_SIMULATION_POSTGRES=1 …                         the same on a PostgreSQL that the script starts
+#   POLLUX_SIMULATION_SERVER=1 …                           each of one daemon with the leases of a database on a server
+#   POLLUX_SIMULATION_POSTGRES=1 …                         either of these on a PostgreSQL that the script starts
 #   POLLUX_SIMULATION_CONFIGURATION=release …              several times as fast, once it is built
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -24,6 +24,22 @@ import Testing
         #expect(first == second)
     }
 
+    /// With several accounts; retention and long records; budgets and programs; retention, files and comparisons of lists;
+    /// budgets and retention; a stream.
+    private static let onServer: [UInt64] = [2, 5, 7, 9, 17, 21]
+
+    @Test func `every history of one daemon with a database on a server satisfies all invariants`() async throws {
+        try await expectToHold(Array(1...20), isOnServer: true)
+    }
+
+    @Test(.enabled(if: PostgresServer.isInstalled, Comment(rawValue: PostgresServer.howToInstall)))
+    func `the same seed gives the same history of one daemon on PostgreSQL`() async throws {
+        let (stage, template) = (try Stage(), try await ServerDatabase.Template())
+        let files = await Simulation(stage: stage, isOnServer: true).run(seeds: Self.onServer).reports
+        let reports = try await expectToHold(Self.onServer, isOnServer: true, on: template)
+        #expect(files.map(\.fingerprint) == reports.map(\.fingerprint))
+    }
+
     @Test(.enabled(if: PostgresServer.isInstalled, Comment(rawValue: PostgresServer.howToInstall)))
     func `the same seed gives the same history of several daemons on PostgreSQL`() async throws {
         let (stage, template) = (try Stage(), try await ServerDatabase.Template())
@@ -56,33 +72,12 @@ import Testing
     @Test(.enabled(if: !Request.environment.isEmpty))
     func `the histories that the script asks for hold`() async throws {
         let request = Request.environment
-        if request.hasMachines {
-            try await runMachines(request)
-        } else if let seed = request.seed {
-            let driver = try SimulationDriver(
-                seed: seed, stage: try Stage(), mutant: request.mutant ?? MutantTests.named, tail: .max)
-            let outcome = await driver.runCatching()
-            print(driver.world.trace.lastLines.joined(separator: "\n"))
-            print(outcome)
-            if case .failure = outcome { Issue.record("seed \(seed) does not hold") }
-        } else {
-            var random = SystemRandomNumberGenerator()
-            let first = request.first ?? random.next() >> 16
-            print("\(request.histories) histories, seeds from \(first) on")
-            let began = ContinuousClock.now
-            let reports = try await expectToHold(
-                (0..<UInt64(request.histories)).map { first &+ $0 }, mutant: request.mutant)
-            let took = ContinuousClock.now - began
-            print(Request.summary(of: reports, took: took))
-        }
-    }
-
-    private func runMachines(_ request: Request) async throws {
         let template = request.isOnPostgres ? try await ServerDatabase.Template() : nil
         if let seed = request.seed {
             let simulation = Simulation(
-                stage: try Stage(), mutant: MutantTests.named, hasMachines: true, template: template)
-            let (lines, outcome) = try await simulation.trace(of: seed)
+                stage: try Stage(), mutant: request.mutant ?? MutantTests.named, hasMachines: request.hasMachines,
+                isOnServer: request.isOnServer, template: template)
+            let (lines, outcome) = await simulation.trace(of: seed)
             print(lines.joined(separator: "\n"))
             print(outcome)
             if case .failure = outcome { Issue.record("seed \(seed) does not hold") }
@@ -90,18 +85,22 @@ import Testing
         }
         var random = SystemRandomNumberGenerator()
         let first = request.first ?? random.next() >> 16
-        let count = UInt64(request.histories)
-        print("\(count) histories of several daemons, seeds from \(first) on")
+        print(
+            "\(request.histories) histories\(request.hasMachines ? " of several daemons" : ""), seeds from \(first) on")
         let began = ContinuousClock.now
-        let reports = try await expectToHold((0..<count).map { first &+ $0 }, hasMachines: true, on: template)
+        let reports = try await expectToHold(
+            (0..<UInt64(request.histories)).map { first &+ $0 }, mutant: request.mutant,
+            hasMachines: request.hasMachines, isOnServer: request.isOnServer, on: template)
         print(Request.summary(of: reports, took: ContinuousClock.now - began))
     }
 
     @discardableResult
     private func expectToHold(
-        _ seeds: [UInt64], mutant: Mutant? = nil, hasMachines: Bool = false, on template: ServerDatabase.Template? = nil
+        _ seeds: [UInt64], mutant: Mutant? = nil, hasMachines: Bool = false, isOnServer: Bool = false,
+        on template: ServerDatabase.Template? = nil
     ) async throws -> [Report] {
-        let simulation = Simulation(stage: try Stage(), mutant: mutant, hasMachines: hasMachines, template: template)
+        let simulation = Simulation(
+            stage: try Stage(), mutant: mutant, hasMachines: hasMachines, isOnServer: isOnServer, template: template)
         let (reports, failures) = await simulation.run(seeds: seeds)
         for failure in failures { Issue.record("\(failure)") }
         #expect(reports.count == seeds.count)
@@ -121,7 +120,9 @@ private struct Request {
 
     /// Whether several daemons share the store in each history.
     let hasMachines: Bool
-    /// Whether they share a database of a real PostgreSQL.
+    /// Whether the database is on a server; that of several daemons always is.
+    let isOnServer: Bool
+    /// Whether that is a real PostgreSQL.
     let isOnPostgres: Bool
 
     /// The mutant that gives the histories several accounts, or budgets.
@@ -142,8 +143,8 @@ private struct Request {
             histories: variables["POLLUX_SIMULATION_HISTORIES"].flatMap { Int($0) } ?? 0,
             hasAccounts: variables["POLLUX_SIMULATION_ACCOUNTS"] != nil,
             hasBudgets: variables["POLLUX_SIMULATION_BUDGETS"] != nil,
-            hasMachines: variables["POLLUX_SIMULATION_MACHINES"] != nil
-                || variables["POLLUX_SIMULATION_POSTGRES"] != nil,
+            hasMachines: variables["POLLUX_SIMULATION_MACHINES"] != nil,
+            isOnServer: variables["POLLUX_SIMULATION_SERVER"] != nil || variables["POLLUX_SIMULATION_POSTGRES"] != nil,
             isOnPostgres: variables["POLLUX_SIMULATION_POSTGRES"] != nil)
     }
 

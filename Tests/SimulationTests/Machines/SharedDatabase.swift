@@ -5,12 +5,16 @@ import PostgresTesting
 import SQLiteDriver
 import TaskStore
 
-/// The database of a history of several daemons, and what a standby has of it.
-protocol SharedDatabase {
+/// The database of a history.
+protocol HistoryDatabase {
     /// The file, which some defects change; empty if there is none.
     var path: String { get }
     func open() async throws -> OpenDatabase
     func view() throws -> DiskView
+}
+
+/// A database on a server, and what a standby has of it.
+protocol SharedDatabase: HistoryDatabase {
     /// Keeps what the standby has. Nothing is connected to the database.
     func keepCopy() throws
     /// The copy becomes the database, on another server.
@@ -38,11 +42,12 @@ final class SharedFile: SharedDatabase {
     var path: String { disk.path }
 
     func open() throws -> OpenDatabase {
-        let driver = try SQLiteDriver.open(path: disk.path, writing: .callers)
-        return OpenDatabase(driver: driver, server: "server \(servers)") { try driver.close() }
+        var opened = try disk.open()
+        opened.server = "server \(servers)"
+        return opened
     }
 
-    func view() throws -> DiskView { try DiskView(path: disk.path) }
+    func view() throws -> DiskView { try disk.view() }
 
     func keepCopy() throws { copy = try disk.copy(sent: 0, billed: 0) }
 

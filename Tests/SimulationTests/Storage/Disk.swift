@@ -86,6 +86,15 @@ final class Disk {
     }
 }
 
+extension Disk: HistoryDatabase {
+    func open() throws -> OpenDatabase {
+        let driver = try SQLiteDriver.open(path: path, writing: .callers)
+        return OpenDatabase(driver: driver) { try driver.close() }
+    }
+
+    func view() throws -> DiskView { try DiskView(path: path) }
+}
+
 /// An empty database of the real store, and the catalog. All histories share them, because creating them takes longer
 /// than most histories.
 final class Stage: Sendable {

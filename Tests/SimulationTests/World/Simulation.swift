@@ -27,46 +27,45 @@ struct Simulation: Sendable {
     var mutant: Mutant?
     /// Whether several daemons share the store.
     var hasMachines = false
-    /// The database that they share if it is not a file.
+    /// Whether the database of one daemon is on a server as well.
+    var isOnServer = false
+    /// The server, if a file does not stand for its database.
     var template: ServerDatabase.Template?
 
     private func database() throws -> any SharedDatabase {
         try template.map { try ServerDatabase(from: $0) } ?? SharedFile(stage: stage)
     }
 
-    /// Runs the history of several daemons with that seed. Returns its trace, and how it ended.
-    func trace(of seed: UInt64) async throws -> ([String], Result<Report, any Error>) {
+    /// Runs the history of that seed. Returns the last lines of its trace, and how it ended.
+    func trace(of seed: UInt64, tail: Int = .max) async -> (lines: [String], outcome: Result<Report, any Error>) {
         let thread = HistoryThread()
         defer { thread.stop() }
-        let driver = try MachinesDriver(
-            seed: seed, stage: stage, on: database(), mutant: mutant, thread: thread, tail: .max)
         return await withTaskExecutorPreference(thread) {
+            var world: World?
             let outcome: Result<Report, any Error>
-            do { outcome = .success(try await driver.run()) } catch { outcome = .failure(error) }
-            return (driver.world.trace.lastLines, outcome)
+            do {
+                if hasMachines || mutant?.needsMachines ?? false {
+                    let driver = try MachinesDriver(
+                        seed: seed, stage: stage, on: database(), mutant: mutant, thread: thread, tail: tail)
+                    world = driver.world
+                    outcome = .success(try await driver.run())
+                } else {
+                    let driver = try SimulationDriver(
+                        seed: seed, stage: stage, on: isOnServer ? database() : nil, mutant: mutant, tail: tail)
+                    world = driver.world
+                    outcome = .success(try await driver.run())
+                }
+            } catch {
+                outcome = .failure(error)
+            }
+            return (world?.trace.lastLines ?? [], outcome)
         }
     }
 
     /// Runs the history of that seed.
     func run(seed: UInt64) async throws(Failure) -> Report {
-        let thread = HistoryThread()
-        defer { thread.stop() }
-        return try await withTaskExecutorPreference(thread) { () async throws(Failure) in
-            var world: World?
-            do {
-                if hasMachines || mutant?.needsMachines ?? false {
-                    let driver = try MachinesDriver(
-                        seed: seed, stage: stage, on: database(), mutant: mutant, thread: thread)
-                    world = driver.world
-                    return try await driver.run()
-                }
-                let driver = try SimulationDriver(seed: seed, stage: stage, mutant: mutant)
-                world = driver.world
-                return try await driver.run()
-            } catch {
-                throw Failure(seed: seed, error: error, lastLines: world?.trace.lastLines ?? [])
-            }
-        }
+        let (lines, outcome) = await trace(of: seed, tail: 120)
+        do { return try outcome.get() } catch { throw Failure(seed: seed, error: error, lastLines: lines) }
     }
 
     /// Runs the histories of these seeds. Returns the reports and the failures, sorted by seed.

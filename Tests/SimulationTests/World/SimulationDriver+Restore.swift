@@ -50,7 +50,7 @@ extension SimulationDriver {
         restore = Restore(
             paidSince: Set(sent[copy.sent...].compactMap { $0.sender?.text }), sentBefore: sent.count,
             startedAt: world.clock.steady)
-        try audit.begin(incarnation: 0, view: DiskView(path: disk.path))
+        try audit.begin(incarnation: 0, view: disk.view())
         try audit.refresh()
         let queued = audit.tasks.filter { $0.state == "queued" && $0.attempts == 0 }
         let now = world.clock.providerNow

@@ -110,8 +110,8 @@ extension SimulationDriver {
     /// ours.
     private func meetRival() async throws {
         // Until our daemon has started, it ends all leases.
-        guard daemon != nil, let sqlite else { return }
-        let driver: any StoreDriver = mutant?.rival.map { BrokenDriver(fault: $0, base: sqlite) } ?? sqlite
+        guard daemon != nil, let store else { return }
+        let driver: any StoreDriver = mutant?.rival.map { BrokenDriver(fault: $0, base: store) } ?? store
         let rival = TaskStore(driver, holder: LeaseHolder(name: "rival", token: LeaseToken(UInt128(world.seed) << 64)))
         guard !audit.rivalHoldsLease else { return try await endRival() }
         try audit.check(clients)
@@ -139,9 +139,9 @@ extension SimulationDriver {
 
     /// Ends the second daemon and its lease.
     private func endRival() async throws {
-        guard audit.rivalHoldsLease, let sqlite else { return }
+        guard audit.rivalHoldsLease, let store else { return }
         world.trace.note("the second daemon ends")
-        try await TaskStore(sqlite, holder: .thisProcess).endOtherLeases(at: world.clock.now())
+        try await TaskStore(store, holder: .thisProcess).endOtherLeases(at: world.clock.now())
         audit.rivalHoldsLease = false
     }
 
@@ -260,7 +260,7 @@ extension SimulationDriver {
         }
         let due = loops.indices.filter { index in
             let loop = loops[index]
-            guard !loop.isClaiming else { return false }
+            guard !loop.isClaiming, hasWork(index) else { return false }
             let isSignalled = !loop.isDeaf && mutant?.hearsNoHints != true && daemon?.loops[index].isSignalled ?? false
             return isSignalled || loop.due.steady <= steady || loop.due.wall <= wall
         }
@@ -290,18 +290,31 @@ extension SimulationDriver {
         let times = audit.tasks.filter { !$0.hasEnded }.flatMap { [$0.nextDueAt, $0.deadline] }
         let rows = (times + audit.givenUp.map(\.nextReadingAt)).compactMap { $0 }
             .map { clock.steady(at: Timestamp(milliseconds: $0)) }
-        let loop = loops.filter { !$0.isClaiming }.map(\.due.steady).min()
+        let resting = loops.indices.filter { !loops[$0].isClaiming && hasWork($0) }
+        let loop = resting.map { loops[$0].due.steady }.min()
         if let loop, let row = rows.min() { next.append(rows.contains { $0 <= clock.steady } ? loop : max(loop, row)) }
         if let call = world.callbackDriver.nextDue { next.append(call) }
-        if audit.undelivered != nil, let index = daemon?.loops.firstIndex(where: { $0.name == "notifier" }) {
-            next.append(loops[index].due.steady)
-        }
+        next += resting.filter(runsRegularly).map { loops[$0].due.steady }
         if faultsEndedAt != nil, next.isEmpty { next.append(quietSince + Self.giveUpAfter) }
         let target = max(next.min() ?? clock.steady + 1_000, clock.steady + 1)
         try checkPunctuality(at: target)
         clock.advance(toSteady: target)
         // Rows may be due long after the loops' next runs.
         for index in loops.indices where loops[index].due.steady < target { loops[index].due.steady = target }
+    }
+
+    /// Whether a run of the loop may have an effect without a due row.
+    private func runsRegularly(_ index: Int) -> Bool {
+        switch daemon?.loops[index].name {
+        case "notifier": audit.undelivered != nil
+        case "renewal", "follower": true
+        default: false
+        }
+    }
+
+    /// Looks of a follower at an unchanged log change nothing, and are skipped.
+    private func hasWork(_ index: Int) -> Bool {
+        daemon?.loops[index].name != "follower" || followed != shared?.truth.commits
     }
 
     /// The maximum delay of a poll without faults. Shorter than a minute, when loops run anyway, so that lost hints

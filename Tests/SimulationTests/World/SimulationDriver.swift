@@ -67,10 +67,24 @@ final class SimulationDriver {
     /// The restored copy, if any.
     var restore: Restore?
     /// The database of the current daemon incarnation.
-    var sqlite: SQLiteDriver?
+    var store: (any StoreDriver)?
+    /// The database server, in histories that have one instead of a file.
+    let shared: Shared?
+    /// How many commits there were when its follower looked last.
+    var followed = -1
     private var stopFlag = DaemonIncarnation.StopFlag()
 
-    init(seed: UInt64, stage: Stage, mutant: Mutant? = nil, tail: Int = 120) throws {
+    /// The database server, and the state directory of the daemon beside it.
+    struct Shared {
+        let database: any SharedDatabase
+        let truth: LeaseTruth
+        let journal = SimulatedJournal()
+    }
+
+    /// `database` is on a server, if there is one.
+    init(
+        seed: UInt64, stage: Stage, on database: (any SharedDatabase)? = nil, mutant: Mutant? = nil, tail: Int = 120
+    ) throws {
         world = World(
             seed: seed, stage: stage, tail: tail, habit: mutant?.habit, severalAccounts: mutant.map(\.needsAccounts),
             notifies: mutant?.needsNotifications == true ? true : nil,
@@ -80,7 +94,9 @@ final class SimulationDriver {
         if mutant?.recordsAreLate ?? false { world.listLate() }
         if mutant?.clockJumps ?? false { world.jumpOften() }
         disk = try Disk(stage: stage, name: stage.nextName())
-        audit = Audit(world: world, view: try DiskView(path: disk.path))
+        shared = database.map { [world] in Shared(database: $0, truth: LeaseTruth(clock: world.clock)) }
+        if shared != nil { world.spareFiles() }
+        audit = Audit(world: world, view: try database?.view() ?? disk.view())
         self.mutant = mutant
         let random = world.random
         let now = world.clock.now()
@@ -151,17 +167,18 @@ final class SimulationDriver {
                     throw Violation(.everythingEnds, "\(Self.mostIncarnations) daemons did not bring it to an end")
                 }
                 world.trace.note("life \(incarnations)")
-                try audit.begin(incarnation: incarnations, view: DiskView(path: disk.path))
-                let sqlite = try SQLiteDriver.open(path: disk.path, writing: .callers)
-                self.sqlite = sqlite
+                let database: any HistoryDatabase = shared?.database ?? disk
+                try audit.begin(incarnation: incarnations, view: database.view())
+                let opened = try await database.open()
+                store = opened.driver
                 let end: Result<End, any Error>
-                do { end = .success(try await direct(&group, on: sqlite)) } catch { end = .failure(error) }
+                do { end = .success(try await direct(&group, on: opened)) } catch { end = .failure(error) }
                 await drain(&group)
                 let result = try end.get()
                 // Requests that the dead daemon left in the network were sent while it lived.
                 if restore == nil { try audit.check(clients) }
                 let files = SimulatedRecordFiles(world: world, fault: nil) { false }
-                try await audit.checkResults(in: TaskStore(sqlite, files: files), mayLackParts: restore != nil)
+                try await audit.checkResults(in: TaskStore(opened.driver, files: files), mayLackParts: restore != nil)
                 // The provider sends callbacks during the downtime, and they fail.
                 if case .crashed = result, world.usesCallbacks {
                     world.callbackDriver.lose(until: world.clock.steady + Int64(world.random.integer(in: 0...20_000)))
@@ -171,7 +188,7 @@ final class SimulationDriver {
                     world.parts.crash()
                     world.follower?.disconnect()
                 }
-                try sqlite.close()
+                try await opened.close()
                 return .success(result)
             } catch {
                 await drain(&group)
@@ -202,14 +219,18 @@ final class SimulationDriver {
         loops = []
     }
 
-    private func direct(_ group: inout DiscardingTaskGroup, on sqlite: SQLiteDriver) async throws -> End {
+    private func direct(_ group: inout DiscardingTaskGroup, on opened: OpenDatabase) async throws -> End {
         let (world, inbox, stopFlag, number, mutant, path) = (world, inbox, stopFlag, incarnations, mutant, disk.path)
         let witness = disk.witness
+        let sharing = shared.map { shared in
+            DaemonIncarnation.Sharing(
+                server: Server(opened), truth: shared.truth, seen: SeenLines(), journal: shared.journal)
+        }
         await world.scheduler.start("start", in: &group) {
             do {
                 let daemon = try await DaemonIncarnation(
-                    on: sqlite, path: path, beside: witness, in: world, number: number, stopFlag: stopFlag,
-                    mutant: mutant)
+                    on: opened.driver, path: path, beside: witness, in: world, number: number, stopFlag: stopFlag,
+                    mutant: mutant, sharing: sharing)
                 inbox.put(.started(daemon))
             } catch {
                 inbox.put(.startFailed("\(error)"))
@@ -220,6 +241,7 @@ final class SimulationDriver {
                 if await handle(message, &group) { return .crashed }
             }
             steps += 1
+            if let violation = shared?.truth.violation { throw violation }
             if restore != nil {
                 try audit.refresh()
                 try checkRestore()
@@ -256,6 +278,7 @@ final class SimulationDriver {
             if world.money.raisedAt != nil { try? await daemon.reloadBudgets() }
             if restore == nil { audit.falseAlarm = daemon.copyReason }
             loops = daemon.loops.map { _ in LoopState(due: now) }
+            followed = -1
         case .startFailed(let why):
             world.trace.note("it cannot start: \(why)")
             world.clock.advance(toSteady: now.steady + 1_000)
@@ -269,7 +292,7 @@ final class SimulationDriver {
                 // As in the real loop: it must not spin, and a due time from before a clock change must not make it
                 // sleep for hours.
                 let soonest = now.wall + .milliseconds(claim.pieces.isEmpty ? 5 : 0)
-                let wall = min(max(next, soonest), now.wall + .seconds(60))
+                let wall = min(max(next, soonest), now.wall + .seconds(shared == nil ? 60 : 10))
                 loops[index].due = (wall, world.clock.steady(at: wall))
             case .failure: loops[index].due = (now.wall + .seconds(1), now.steady + 1_000)
             }
@@ -383,6 +406,7 @@ final class SimulationDriver {
     func claim(_ index: Int, _ group: inout DiscardingTaskGroup) async {
         guard let loop = daemon?.loops[index], !loops[index].isClaiming else { return }
         loops[index].isClaiming = true
+        if loop.name == "follower", let shared { followed = shared.truth.commits }
         let inbox = inbox
         await world.scheduler.start("claim \(loop.name)", in: &group) {
             inbox.put(.claimed(index, await loop.claim()))

@@ -253,6 +253,13 @@ final class World: Sendable {
     /// Whether the token of the next paid request has been replaced.
     var isTokenReplaced: Bool { reloadRandom.happens(state.withLock { $0.reloads * 4 }) }
 
+    /// Ends the faults that only a database in a file has.
+    func spareFiles() {
+        state.withLock { state in
+            (state.faults.jumps, state.faults.copies, state.faults.rivals) = (0, 0, 0)
+        }
+    }
+
     /// Ends the faults of the machine and its database, which histories of several daemons do not have.
     func spareStore() {
         state.withLock { state in
