@@ -92,8 +92,8 @@ let package = Package(
         .target(name: "SQLiteSettings", linkerSettings: [.linkedLibrary("sqlite3")]),
         // Statements and columns without GRDB's conversions: docs/sqlite.md.
         .target(name: "SQLiteRaw", dependencies: ["SQLiteSettings", "StoreSQL", grdb, sqlite]),
-        // How the C library keeps freed memory, which Swift cannot say either.
-        .target(name: "AllocatorSettings"),
+        // How the process keeps freed memory and its code, which Swift cannot say either.
+        .target(name: "ProcessMemory"),
         // What a new process inherits, which Swift cannot say in full.
         .target(name: "SpawnSettings"),
         // When a file was created, which Swift cannot ask.
@@ -208,9 +208,9 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "AllocatorSettings", "Artefacts", "Dashboard", "Gateway", "HTTPServing", "LocalAPI", "CallbackAPI",
+                "Artefacts", "Dashboard", "Gateway", "HTTPServing", "LocalAPI", "CallbackAPI",
                 "NotificationSending", "ServiceManager", "TaskEngine", "UpstreamHTTP",
-                "PostgresDriver", "SQLiteDriver", "StoreExport",
+                "PostgresDriver", "ProcessMemory", "SQLiteDriver", "StoreExport",
                 "TaskStore",
                 "ProviderCatalog",
                 "PollingPolicy", "TaskModel", "LocalAPIContract", "Text", "VerbatimJSON", crypto, hummingbird, nioCore,
@@ -409,8 +409,7 @@ if Context.environment["POLLUX_FUZZER"] != nil {
 }
 
 let inC = [
-    "AllocatorSettings", "CPostgreSQL", "CZlib", "DashboardPage", "DiskFaults", "EmbeddedFiles", "FileTimes",
-    "SQLiteSettings",
-    "SpawnSettings",
+    "CPostgreSQL", "CZlib", "DashboardPage", "DiskFaults", "EmbeddedFiles", "FileTimes", "ProcessMemory",
+    "SQLiteSettings", "SpawnSettings",
 ]
 for target in package.targets where !inC.contains(target.name) { target.swiftSettings = strict }

@@ -7,8 +7,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# Nothing is loaded into the binary at run time, so it exports no symbols.
-settings=(-c release --static-swift-stdlib -Xswiftc -cross-module-optimization -Xlinker --no-export-dynamic)
+# Nothing is loaded into the binary at run time, so it exports no symbols. Packed relocations make it 4 MB smaller, on disk and
+# in memory; glibc 2.36 (Debian 12) reads them.
+settings=(-c release --static-swift-stdlib -Xswiftc -cross-module-optimization -Xlinker --no-export-dynamic
+    -Xswiftc -Xclang-linker -Xswiftc -fuse-ld=lld -Xlinker -z -Xlinker pack-relative-relocs)
 [[ -n "${POLLUX_SCRATCH_PATH:-}" ]] && settings+=(--scratch-path "$POLLUX_SCRATCH_PATH")
 place="$(swift build "${settings[@]}" --show-bin-path)"
 stripped="$place/stripped/pollux"

@@ -1,4 +1,3 @@
-import AllocatorSettings
 import Artefacts
 import CallbackAPI
 import Dashboard
@@ -10,6 +9,7 @@ import NIOPosix
 import NotificationSending
 import PollingPolicy
 import PostgresDriver
+import ProcessMemory
 import ProviderCatalog
 import SQLiteDriver
 import ServiceLifecycle

@@ -1,4 +1,5 @@
 import NIOCore
+import ProcessMemory
 import ServiceManager
 import Synchronization
 
@@ -77,7 +78,9 @@ final class Listeners: Sendable {
         let isComplete = waiting.withLock { waiting in
             waiting.remove(name) != nil && waiting.isEmpty
         }
-        if isComplete { manager.send(.ready, .status("Accepts work at \(socketPath)")) }
+        guard isComplete else { return }
+        pollux_unmap_start_code()
+        manager.send(.ready, .status("Accepts work at \(socketPath)"))
     }
 }
 
