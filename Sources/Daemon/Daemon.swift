@@ -369,7 +369,9 @@ package enum Daemon {
             transport: RenewingTransport(redacting, tokens: configuration.view(\.providers.tokens)) { _ in
                 await renewal.renew()
             },
-            accounts: { configuration.current.providers.accounts(of: $0) },
+            accounts: { [accounts = configuration.view(\.providers.accounts)] provider in
+                Providers.accounts(of: provider, in: accounts.wrappedValue)
+            },
             callbacksAt: configuration.current.settings.callbacks.publicURL, downloads: downloads, sender: sender,
             isHeld: isHeld, metrics: metrics,
             time: time,

@@ -12,7 +12,8 @@ struct Providers: Sendable {
     let catalog: ProviderCatalog
     /// Never logged, stored or shown.
     let tokens: [ProviderAccount: String]
-    private let accounts: [ProviderName: [Account]]
+    /// The accounts of each known provider; see ``accounts(of:)``.
+    let accounts: [ProviderName: [Account]]
     /// The secrets that sign callbacks, by provider name. Protected like tokens.
     let callbackSecrets: [ProviderName: String]
 
@@ -177,7 +178,11 @@ struct Providers: Sendable {
     }
 
     /// The accounts of a provider, in the order of the settings: `default` alone if they name none.
-    func accounts(of provider: ProviderName) -> [Account] { accounts[provider] ?? [Account(hasToken: false)] }
+    func accounts(of provider: ProviderName) -> [Account] { Self.accounts(of: provider, in: accounts) }
+
+    static func accounts(of provider: ProviderName, in all: [ProviderName: [Account]]) -> [Account] {
+        all[provider] ?? [Account(hasToken: false)]
+    }
 
     /// All secrets, and each part of a key pair.
     var secrets: Set<String> {

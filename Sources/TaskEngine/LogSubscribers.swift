@@ -12,6 +12,7 @@ struct LogSubscribers {
     let metrics: EngineMetrics
     let callbacks: CallbackMonitor?
     let statistics: StatisticsCache
+    let counts: LatestCounts
     let unrecognised: UnrecognisedResponses
     let inFlightPolls: InFlightPolls
     let plans: PollPlanCache
@@ -27,10 +28,11 @@ struct LogSubscribers {
         log.subscribeToOurs { [logger] change in logger.log(change) }
         log.subscribeToOurs { [metrics] change in metrics.note(change) }
         if let callbacks { log.subscribeToOurs { change in callbacks.watch(change) } }
-        // Weak, because it reads the store that calls it.
+        // Weak, because they read the store that calls them.
         log.subscribe { [weak statistics] change in
             if change.entry.to.hasEnded { statistics?.forget(change.task.endpoint) }
         }
+        log.subscribe { [weak counts] _ in counts?.noteCommit() }
         log.subscribe { [unrecognised, inFlightPolls] change in
             guard change.entry.from != nil, change.entry.to != .running else { return }
             unrecognised.forget(change.task.id)

@@ -7,7 +7,7 @@ package import TaskModel
 package import TaskStore
 
 /// Builds the shared parts of the engine once, and passes each consumer the parts that it uses.
-package struct TaskEngine: Sendable {
+package final class TaskEngine: Sendable {
     /// The entry point for programs and people.
     package let service: TaskService
     /// Shows and pauses endpoints.
@@ -104,11 +104,12 @@ package struct TaskEngine: Sendable {
             let profile = catalog.wrappedValue.endpoint(endpoint)
             return DurationModel(typical: profile?.typicalDuration, upper: profile?.upperDuration)
         }
+        let counts = LatestCounts(store: store)
         let streams = EventStreams(store: store, random: random, time: time)
         LogSubscribers(
-            metrics: metrics, callbacks: monitor, statistics: statistics, unrecognised: unrecognised,
-            inFlightPolls: inFlight,
-            plans: plans, feed: feed, streams: streams, destinations: settings.view(\.destinations), wakes: wakes,
+            metrics: metrics, callbacks: monitor, statistics: statistics, counts: counts, unrecognised: unrecognised,
+            inFlightPolls: inFlight, plans: plans, feed: feed, streams: streams,
+            destinations: settings.view(\.destinations), wakes: wakes,
             logger: logger
         ).register(with: store.log)
 
@@ -121,7 +122,8 @@ package struct TaskEngine: Sendable {
         let hold = StartHold(isAskedFor: isHeld)
         let admission = AdmissionControl(
             breakers: breakers, hold: hold, accounts: ProviderAccounts(of: accounts), storage: storage, store: store,
-            transport: transport, catalog: catalog, budgets: settings.view(\.budgets), limits: limits, time: time)
+            counts: counts, transport: transport, catalog: catalog, budgets: settings.view(\.budgets), limits: limits,
+            time: time)
         let lookups = polling.view { LookupPolicy(maxGap: $0.maxGap) }
         let schedule = ScheduleCorrector(
             clock: clock, store: store, breakers: breakers, plans: plans, polls: inFlight, leases: admission.leases,
@@ -305,7 +307,7 @@ package struct TaskEngine: Sendable {
     }
 
     /// Builds the engine with settings that never change.
-    package init(
+    package convenience init(
         store: TaskStore, catalog: ProviderCatalog, transport: any UpstreamTransport,
         limits: EngineLimits = EngineLimits(), polling: PollingPolicy = PollingPolicy(),
         defaultOnUncertain: UncertainPolicy = .hold, accounts: @escaping @Sendable (ProviderName) -> [Account],

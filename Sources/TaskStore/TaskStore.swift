@@ -5,7 +5,7 @@ package import TaskModel
 /// Every write is one transaction that is on disk before the call returns. Every time is an argument. State changes use
 /// ``TaskLifecycle`` inside the transaction and write the row and the log line together. A commit informs the
 /// subscribers of ``log`` before the call returns.
-package struct TaskStore: Sendable {
+package final class TaskStore: Sendable {
     /// The log of all changes, and its subscribers.
     package let log: EventLog
     let driver: any StoreDriver

@@ -152,8 +152,13 @@ extension TaskDocument.Callback {
 extension TaskService {
     /// The task as the API shows it, with its current forecast.
     func document(of stored: TaskWithPayload) async -> TaskDocument {
+        document(of: stored, knowing: await forecastFacts(about: stored.task))
+    }
+
+    /// The task as the API shows it, with the forecast that follows from these facts.
+    func document(of stored: TaskWithPayload, knowing facts: ForecastFacts) -> TaskDocument {
         TaskDocument(
-            stored, forecast: await forecast(of: stored.task), results: results(of: stored),
+            stored, forecast: forecast(of: stored.task, knowing: facts), results: results(of: stored),
             isFetching: fetching.contains)
     }
 

@@ -11,17 +11,17 @@ package struct EndpointProfile: Sendable {
     /// What the endpoint makes.
     package let kind: EndpointKind
     /// Builds the endpoint's requests and reads its replies.
-    package let dialect: any ProviderDialect
+    package var dialect: any ProviderDialect { shared.dialect }
     /// The look-up of several tasks at once; nil if each task needs its own.
-    package let batching: (any BatchingDialect)?
+    package var batching: (any BatchingDialect)? { shared.batching }
     /// The provider's own list of tasks in which lost ones are searched; nil if there is none.
-    package let listing: (any ListingDialect)?
+    package var listing: (any ListingDialect)? { shared.listing }
     /// The provider's own list of tasks, perhaps with ids only; nil if there is none.
-    package let inventory: (any ListingDialect)?
+    package var inventory: (any ListingDialect)? { shared.inventory }
     /// Fetches results that the record does not contain; nil if the record contains them.
-    package let resultFetching: (any ResultFetchingDialect)?
+    package var resultFetching: (any ResultFetchingDialect)? { shared.resultFetching }
     /// The maximum number of ids in one look-up; nil if each task needs its own.
-    package let batchSize: Int?
+    package var batchSize: Int? { shared.batching?.size }
     /// The provider's word for the operation in its records (`imagine`, `videos`), if known.
     package var recordType: String?
     /// How long to wait for the reply to a submission; nil for the usual time.
@@ -44,20 +44,33 @@ package struct EndpointProfile: Sendable {
     package var priceFile: String?
     /// A description of the endpoint for people.
     package var summary: String?
-    /// The routes of queries that several endpoints can share.
-    private let routes: (lookup: QueryRoute, batch: QueryRoute?, list: QueryRoute?, inventory: QueryRoute?)
+    private let shared: SharedParts
+
+    /// The parts that a copy of the profile shares. Each step of a task reads a profile.
+    private final class SharedParts: Sendable {
+        let dialect: any ProviderDialect
+        let batching: (any BatchingDialect)?
+        let listing: (any ListingDialect)?
+        let inventory: (any ListingDialect)?
+        let resultFetching: (any ResultFetchingDialect)?
+        /// The routes of queries that several endpoints can share.
+        let routes: (lookup: QueryRoute, batch: QueryRoute?, list: QueryRoute?, inventory: QueryRoute?)
+
+        init(_ dialect: any ProviderDialect) {
+            self.dialect = dialect
+            batching = dialect.batching
+            listing = dialect.listing
+            inventory = dialect.inventory
+            resultFetching = dialect.resultFetching
+            routes = (dialect.lookupRoute, batching?.route, listing?.route, inventory?.route)
+        }
+    }
 
     init(_ name: EndpointName, provider: ProviderName, kind: EndpointKind, dialect: any ProviderDialect) {
         self.name = name
         self.provider = provider
         self.kind = kind
-        self.dialect = dialect
-        batching = dialect.batching
-        listing = dialect.listing
-        inventory = dialect.inventory
-        resultFetching = dialect.resultFetching
-        batchSize = batching?.size
-        routes = (dialect.lookupRoute, batching?.route, listing?.route, inventory?.route)
+        shared = SharedParts(dialect)
     }
 
     /// Creates the profile of an endpoint that no definition describes, with the general shape.
@@ -98,28 +111,30 @@ package struct EndpointProfile: Sendable {
 
     /// Whether one query may ask about tasks of both.
     package func sharesBatch(with other: EndpointProfile) -> Bool {
-        provider == other.provider && routes.batch != nil && routes.batch == other.routes.batch
+        provider == other.provider && shared.routes.batch != nil && shared.routes.batch == other.shared.routes.batch
     }
 
     /// Whether lost tasks of both are looked up in the same way: in one list, and both by client id or neither.
     package func sharesLookup(with other: EndpointProfile) -> Bool {
         sharesList(with: other) && dialect.ownIDMember == other.dialect.ownIDMember
-            && routes.lookup == other.routes.lookup
+            && shared.routes.lookup == other.shared.routes.lookup
     }
 
     /// Whether one list of the provider, perhaps with ids only, shows tasks of both.
     package func sharesInventory(with other: EndpointProfile) -> Bool {
-        provider == other.provider && routes.inventory != nil && routes.inventory == other.routes.inventory
+        provider == other.provider && shared.routes.inventory != nil
+            && shared.routes.inventory == other.shared.routes.inventory
     }
 
     /// Whether tasks of both are polled in the same way.
     package func sharesPolls(with other: EndpointProfile) -> Bool {
-        provider == other.provider && routes.lookup == other.routes.lookup
+        provider == other.provider && shared.routes.lookup == other.shared.routes.lookup
     }
 
     /// Whether one list of the provider shows tasks of both, so a record may belong to either. Two endpoints without a
     /// list count as sharing one.
     package func sharesList(with other: EndpointProfile) -> Bool {
-        provider == other.provider && routes.list == other.routes.list && listingTrust == other.listingTrust
+        provider == other.provider && shared.routes.list == other.shared.routes.list
+            && listingTrust == other.listingTrust
     }
 }

@@ -6,7 +6,7 @@ import TaskStore
 ///
 /// Only this type combines restores, leases, pauses, circuit breakers, accounts, rates, the pace of submissions, tasks
 /// in flight and resubmissions.
-struct AdmissionControl: Sendable {
+final class AdmissionControl: Sendable {
     let breakers: CircuitBreakers
     let leases: LeaseKeeper
     let hold: StartHold
@@ -17,15 +17,14 @@ struct AdmissionControl: Sendable {
     private let throttle: SubmissionThrottle
     private let storage: StorageMonitor
     private let store: TaskStore
+    private let counts: LatestCounts
     private let transport: any UpstreamTransport
-    @Current var catalog: ProviderCatalog
-    @Current var budgets: [Budget]
-    @Current private var limits: EngineLimits
+    private let settings: (catalog: Current<ProviderCatalog>, budgets: Current<[Budget]>, limits: Current<EngineLimits>)
     let time: any TimeSource
 
     init(
         breakers: CircuitBreakers, hold: StartHold, accounts: ProviderAccounts, storage: StorageMonitor,
-        store: TaskStore, transport: any UpstreamTransport, catalog: Current<ProviderCatalog>,
+        store: TaskStore, counts: LatestCounts, transport: any UpstreamTransport, catalog: Current<ProviderCatalog>,
         budgets: Current<[Budget]>, limits: Current<EngineLimits>, time: any TimeSource
     ) {
         self.breakers = breakers
@@ -36,12 +35,15 @@ struct AdmissionControl: Sendable {
         throttle = SubmissionThrottle(time)
         self.storage = storage
         self.store = store
+        self.counts = counts
         self.transport = transport
-        _catalog = catalog
-        _budgets = budgets
-        _limits = limits
+        settings = (catalog, budgets, limits)
         self.time = time
     }
+
+    var catalog: ProviderCatalog { settings.catalog.wrappedValue }
+    var budgets: [Budget] { settings.budgets.wrappedValue }
+    private var limits: EngineLimits { settings.limits.wrappedValue }
 
     // MARK: The current limits for each account: the setting, else the provider's definition
 
@@ -116,22 +118,59 @@ struct AdmissionControl: Sendable {
             provider: profile.provider, variable: catalog.provider(profile.provider)?.tokenVariable ?? "its token")
     }
 
+    /// Why a queued task waits, as far as the store was needed for it.
+    struct QueueFacts: Sendable {
+        /// What blocks it on every account.
+        var block: SubmissionBlock?
+        /// The counts of all tasks; nil if an account has no limit, or if the store cannot be read.
+        var counts: [TaskCount]?
+    }
+
+    /// Reads what ``block(of:at:knowing:)`` needs.
+    func facts(about task: TrackedTask, at now: Timestamp) async -> QueueFacts {
+        if let block = commonBlock(of: task, at: now) { return QueueFacts(block: block) }
+        if !budgets.isEmpty, let shortage = try? await store.shortage(of: task.id, at: now) {
+            return QueueFacts(block: .budget(shortage))
+        }
+        return haveLimits(task, at: now) ? QueueFacts(counts: await counts.latest()) : QueueFacts()
+    }
+
     /// What blocks a queued task. It takes no slots or tokens, so it can be used for display.
-    func block(of task: TrackedTask, at now: Timestamp) async -> SubmissionBlock {
+    func block(of task: TrackedTask, at now: Timestamp, knowing facts: QueueFacts) -> SubmissionBlock {
+        if let block = facts.block { return block }
+        let (block, open) = accounts(for: task, at: now)
+        if let block { return block }
+        guard open.allSatisfy(hasLimit), let counts = facts.counts else { return .turn() }
+        let load = TaskLoad(counts, resubmissions: resubmissions.byService)
+        let full = open.compactMap { limit(of: $0, under: load) }
+        return full.count == open.count ? full.first ?? .turn() : .turn()
+    }
+
+    /// Whether each account that may send the task has a limit of tasks in flight. Not inlined, like the next one: an
+    /// asynchronous function keeps room for all that is inlined into it.
+    @inline(never) private func haveLimits(_ task: TrackedTask, at now: Timestamp) -> Bool {
+        accounts(for: task, at: now).open.allSatisfy(hasLimit)
+    }
+
+    /// What blocks the task on every account.
+    @inline(never) private func commonBlock(of task: TrackedTask, at now: Timestamp) -> SubmissionBlock? {
         if let notBefore = task.notBefore, notBefore > now { return .notBefore(notBefore) }
         if let deadline = task.deadline, deadline <= now { return .deadlinePassed(deadline) }
         guard let profile = catalog.endpoint(task.endpoint) else { return .endpointGone(task.endpoint) }
         if let block = block(on: profile, at: now) { return block }
-        if let scope = startCheck.scope(of: task.endpoint), task.createdAt <= scope.startedAt {
-            return .startCheck(since: scope.since)
+        guard let scope = startCheck.scope(of: task.endpoint), task.createdAt <= scope.startedAt else { return nil }
+        return .startCheck(since: scope.since)
+    }
+
+    /// The accounts that may send the task, or what blocks the only one.
+    private func accounts(
+        for task: TrackedTask, at now: Timestamp
+    ) -> (block: SubmissionBlock?, open: [AccountEndpoint]) {
+        guard let profile = catalog.endpoint(task.endpoint) else { return (.endpointGone(task.endpoint), []) }
+        guard let only = onlyAccount(for: task, of: profile) else {
+            return (nil, endpoints(profile).filter { block(on: $0, at: now) == nil })
         }
-        if !budgets.isEmpty, let shortage = try? await store.shortage(of: task.id, at: now) { return .budget(shortage) }
-        let only = onlyAccount(for: task, of: profile)
-        if let only, let block = block(on: only, at: now) { return block }
-        let open = only.map { [$0] } ?? endpoints(profile).filter { block(on: $0, at: now) == nil }
-        guard open.allSatisfy(hasLimit), let load = try? await load() else { return .turn() }
-        let full = open.compactMap { limit(of: $0, under: load) }
-        return full.count == open.count ? full.first ?? .turn() : .turn()
+        return (block(on: only, at: now), [only])
     }
 
     private func hasLimit(_ endpoint: AccountEndpoint) -> Bool {

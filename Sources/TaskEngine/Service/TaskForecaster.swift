@@ -23,6 +23,18 @@ package struct TaskForecast: Sendable, Hashable {
     }
 }
 
+/// What a forecast needs from the store.
+package final class ForecastFacts: Sendable {
+    let queue: AdmissionControl.QueueFacts
+    /// The statistics of a running task's endpoint.
+    let statistics: EndpointStatistics?
+
+    init(queue: AdmissionControl.QueueFacts = AdmissionControl.QueueFacts(), statistics: EndpointStatistics? = nil) {
+        self.queue = queue
+        self.statistics = statistics
+    }
+}
+
 /// Estimates when tasks end, and why they wait.
 struct TaskForecaster: Sendable {
     @Current var catalog: ProviderCatalog
@@ -32,17 +44,28 @@ struct TaskForecaster: Sendable {
     let unrecognised: UnrecognisedResponses
     let time: any TimeSource
 
+    /// Reads what the forecast for a task needs. What follows is synchronous, since an asynchronous call keeps its memory in
+    /// its task, for as long as the task lasts.
+    func facts(about task: TrackedTask) async -> ForecastFacts {
+        switch task.state {
+        case .queued: ForecastFacts(queue: await admission.facts(about: task, at: time.now()))
+        case .running: ForecastFacts(statistics: await statistics.statistics(of: task.endpoint))
+        case .submitting, .uncertain, .succeeded, .failed, .cancelled, .expired: ForecastFacts()
+        }
+    }
+
     /// The forecast for a task.
-    func forecast(of task: TrackedTask) async -> TaskForecast {
-        TaskForecast(eta: await eta(of: task), waitingFor: await blockedReason(of: task))
+    func forecast(of task: TrackedTask, knowing facts: ForecastFacts) -> TaskForecast {
+        TaskForecast(eta: eta(of: task, facts.statistics), waitingFor: blockedReason(of: task, facts.queue))
     }
 
     /// The median and the ninth decile of the tasks of its kind that are still running at its age.
-    private func eta(of task: TrackedTask) async -> (p50: Timestamp, p90: Timestamp)? {
+    private func eta(
+        of task: TrackedTask, _ statistics: EndpointStatistics?
+    ) -> (p50: Timestamp, p90: Timestamp)? {
         // There is no forecast for a task that the provider does not know.
-        guard task.state == .running, task.notFoundCount < 2 else { return nil }
+        guard task.state == .running, task.notFoundCount < 2, let statistics else { return nil }
         let profile = catalog.endpoint(task.endpoint)
-        let statistics = await self.statistics.statistics(of: task.endpoint)
         let model = statistics.entry(for: task.model).model
         guard model.sampleCount > 0 || profile?.typicalDuration != nil || profile?.upperDuration != nil else {
             return nil
@@ -54,10 +77,10 @@ struct TaskForecaster: Sendable {
         )
     }
 
-    private func blockedReason(of task: TrackedTask) async -> Reason? {
+    private func blockedReason(of task: TrackedTask, _ facts: AdmissionControl.QueueFacts) -> Reason? {
         let now = time.now()
         switch task.state {
-        case .queued: return await admission.block(of: task, at: now).reason(of: task.endpoint)
+        case .queued: return admission.block(of: task, at: now, knowing: facts).reason(of: task.endpoint)
         case .uncertain: return undecidedReason(of: task)
         case .running:
             guard let profile = catalog.endpoint(task.endpoint) else {

@@ -161,7 +161,17 @@ package struct TaskService: Sendable {
     }
 
     /// When the task is expected to end, and why it waits.
-    package func forecast(of task: TrackedTask) async -> TaskForecast { await forecaster.forecast(of: task) }
+    package func forecast(of task: TrackedTask) async -> TaskForecast {
+        forecast(of: task, knowing: await forecastFacts(about: task))
+    }
+
+    /// What ``forecast(of:knowing:)`` needs from the store.
+    package func forecastFacts(about task: TrackedTask) async -> ForecastFacts { await forecaster.facts(about: task) }
+
+    /// When the task is expected to end, and why it waits.
+    package func forecast(of task: TrackedTask, knowing facts: ForecastFacts) -> TaskForecast {
+        forecaster.forecast(of: task, knowing: facts)
+    }
 
     /// Uncertain tasks of the endpoint that the tracked id may belong to: those whose look-ups found it, else all.
     package func uncertainTasks(fitting task: TrackedTask) async throws(TaskServiceError) -> [TaskID] {

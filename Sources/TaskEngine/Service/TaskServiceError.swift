@@ -2,7 +2,7 @@ package import TaskModel
 package import TaskStore
 
 /// Why a request was rejected. Nothing was changed, unless the store reports an unknown outcome.
-package enum TaskServiceError: UserFacingError {
+package indirect enum TaskServiceError: UserFacingError {
     /// The endpoint is unknown. `nearest` are similar names.
     case unknownEndpoint(String, nearest: [EndpointName])
     /// The reply of the endpoint is the result itself, and the provider keeps no record.
