@@ -70,7 +70,9 @@ where Responder.Context: InitializableFromSource<ApplicationRequestContextSource
     ) async throws -> Response {
         let source = ApplicationRequestContextSource(channel: channel, logger: application.logger)
         do {
-            return try await application.responder.respond(to: request, context: Responder.Context(source: source))
+            // A child task frees its memory here. The connection's task keeps its own as long as the connection lasts.
+            async let response = application.responder.respond(to: request, context: Responder.Context(source: source))
+            return try await response
         } catch let error as HTTPParserError {
             throw error
         } catch {

@@ -110,24 +110,30 @@ struct StreamFrames: Sendable {
 
     private func json(for line: StreamLine) async throws -> [UInt8] {
         guard included.isEmpty else {
-            // The record may be large, so it is read for this client only.
-            return try await json(for: line.event, of: await service.task(line.task.id))
+            // A child task frees its memory at its end. The stream's own task would keep it as long as the client follows.
+            async let bytes = json(withRecord: line)
+            return try await bytes
         }
         if let encoded = line.encoded { return encoded }
-        // A child task frees its memory at its end. The stream's own task would keep it, some 15 KB, as long as the client follows.
-        async let bytes = json(withoutRecord: line)
-        let encoded = await bytes
+        return encode(line, knowing: await service.forecastFacts(about: line.task))
+    }
+
+    /// Not inlined, since an asynchronous function keeps room for all that is inlined into it.
+    @inline(never) private func encode(_ line: StreamLine, knowing facts: ForecastFacts) -> [UInt8] {
+        let payload = TaskPayload(request: .null, response: nil, results: [])
+        let encoded = json(for: line.event, of: TaskWithPayload(task: line.task, payload: payload), knowing: facts)
         line.keep(encoded)
         return encoded
     }
 
-    private func json(withoutRecord line: StreamLine) async -> [UInt8] {
-        let payload = TaskPayload(request: .null, response: nil, results: [])
-        return await json(for: line.event, of: TaskWithPayload(task: line.task, payload: payload))
+    /// The record may be large, so it is read for this client only.
+    private func json(withRecord line: StreamLine) async throws -> [UInt8] {
+        let stored = try await service.task(line.task.id)
+        return json(for: line.event, of: stored, knowing: await service.forecastFacts(about: stored.task))
     }
 
-    private func json(for event: StoredEvent, of stored: TaskWithPayload) async -> [UInt8] {
-        let task = (await service.document(of: stored)).json.object?.members.filter { member in
+    private func json(for event: StoredEvent, of stored: TaskWithPayload, knowing facts: ForecastFacts) -> [UInt8] {
+        let task = service.document(of: stored, knowing: facts).json.object?.members.filter { member in
             included.contains(member.name) || !Self.payloads.contains(member.name)
         }
         let members = EventDocument(event).json.object?.members ?? []

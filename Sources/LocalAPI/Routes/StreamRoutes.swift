@@ -50,6 +50,8 @@ struct StreamRoutes: Sendable {
                         try await writer.write(piece)
                         stream.endWrite()
                     }
+                    // A client that waits holds no memory for what it has.
+                    frame = ByteBuffer()
                     if items.isEmpty {
                         guard let item = try await stream.next() else { break }
                         items = frames.parts(of: item)[...]

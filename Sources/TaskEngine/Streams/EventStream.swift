@@ -92,7 +92,7 @@ package final class EventStream: Sendable {
             case .write(let lines): return .lines(lines)
             case .breakSilence: return .silence
             case .readTable(let place):
-                if let item = try await readTable(after: place) { return item }
+                if let item = try await page(after: place) { return item }
             case .wait:
                 if progress.withLock({ !$0.hasCaughtUp }) {
                     progress.withLock { $0.hasCaughtUp = true }
@@ -101,6 +101,16 @@ package final class EventStream: Sendable {
                 await streams.wait(id)
             }
         }
+    }
+
+    /// A child task frees its memory at its end. The stream's own task would keep it as long as the client follows.
+    private func page(after place: Int64) async throws(TaskStoreError) -> Item? {
+        async let page: Result<Item?, TaskStoreError> = {
+            do throws(TaskStoreError) { return .success(try await readTable(after: place)) } catch {
+                return .failure(error)
+            }
+        }()
+        return try await page.get()
     }
 
     /// A page of stored lines; nil for an empty one.

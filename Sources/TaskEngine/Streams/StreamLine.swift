@@ -25,7 +25,8 @@ package final class StreamLine: Sendable {
     /// Caches the encoded line for other readers.
     package func keep(_ bytes: [UInt8]) {
         guard bytes.count <= Self.maxEncoding else { return }
-        encoding.withLock { $0 = bytes }
+        // Without the room for more that an array has after it has grown.
+        encoding.withLock { $0 = Array(bytes[...]) }
     }
 }
 
