@@ -103,7 +103,7 @@ struct FileExamination {
             let cure =
                 isInherited
                 ? "Restart its socket unit (systemctl restart pollux.socket)"
-                : "It is created again within three seconds"
+                : "It is created again within four seconds"
             return [
                 trouble(
                     path, "The socket is gone, so no program reaches the daemon. \(cure); find out what deletes it.")

@@ -42,7 +42,7 @@ package struct SystemTimeSource: TimeSource {
         }
     }
 
-    private static let secondsBetweenChecks: Int64 = 3
+    private static let secondsBetweenChecks: Int64 = 4
 
     /// The next multiple of this many seconds since the start. It is the same moment for all callers before it.
     private func next(of seconds: Int64) -> NIODeadline {

@@ -4,7 +4,7 @@ import Synchronization
 import TaskModel
 import TaskStore
 
-/// Checks the storage every three seconds, checks the contents of the database once, and updates the time of the witness.
+/// Checks the storage every four seconds, checks the contents of the database once, and updates the time of the witness.
 ///
 /// Each loop also checks the storage before a claim. This service reports problems while the loops are idle.
 package struct StorageKeeper: Service {

@@ -11,7 +11,7 @@ package protocol TimeSource: Sendable {
     ///
     /// So a clock that is set back does not prolong the sleep.
     func sleep(until point: Timestamp) async
-    /// Calls `body` now and every three seconds, until it returns false or the task is cancelled. `body` must not block.
+    /// Calls `body` now and every four seconds, until it returns false or the task is cancelled. `body` must not block.
     ///
     /// All such checks run at the same moments, so an idle process wakes once for all of them.
     func repeatEachCheck(_ body: @escaping @Sendable () async -> Bool) async
