@@ -82,6 +82,10 @@ printf 'Source: pollux\n\nPackage: pollux\nArchitecture: any\nDescription: pollu
 # A debug binary needs libraries of Swift, which no package has.
 depends=$(cd "$work" && dpkg-shlibdeps -O --ignore-missing-info -l/opt/swift/usr/lib/swift/linux "$root/usr/bin/pollux" \
     2>"$work/shlibdeps.log" | sed -n 's/^shlibs:Depends=//p') || { cat "$work/shlibdeps.log" >&2; exit 1; }
+# Packed relocations need glibc 2.36, which no symbol says.
+if readelf -d "$root/usr/bin/pollux" | grep -q '(RELR)'; then
+    depends=$(sed -E 's/libc6 \(>= 2\.([0-9]|[12][0-9]|3[0-5])[0-9.]*\)/libc6 (>= 2.36)/' <<<"$depends")
+fi
 size=$(du -sk --exclude=DEBIAN "$root" | cut -f1)
 sed -e "s/@VERSION@/$version/" -e "s/@ARCHITECTURE@/$architecture/" -e "s/@SIZE@/$size/" -e "s/@DEPENDS@/$depends/" \
     packaging/debian/control.in >"$root/DEBIAN/control"

@@ -16,7 +16,7 @@ SECTIONS = [
     (".eh_frame", "tables for unwinding the stack"),
     (".gcc_except_table", "tables for exceptions of C++"),
     ((".dynsym", ".dynstr", ".gnu.hash", ".gnu.version", ".hash"), "symbols for the dynamic linker"),
-    ((".rela", ".relr"), "relocations"),
+    ((".rela", ".relr.dyn"), "relocations"),
     (("swift5", ".swift5"), "metadata of Swift's types"),
     ((".data", ".init_array", ".fini_array", ".got"), "variables and pointers"),
     ("", "everything else"),

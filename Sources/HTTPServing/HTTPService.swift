@@ -70,7 +70,8 @@ where Responder.Context: InitializableFromSource<ApplicationRequestContextSource
     ) async throws -> Response {
         let source = ApplicationRequestContextSource(channel: channel, logger: application.logger)
         do {
-            // A child task frees its memory here. The connection's task keeps its own as long as the connection lasts.
+            // A child task frees its memory when it ends, before the response is written. The connection's task keeps its own
+            // as long as the connection lasts.
             async let response = application.responder.respond(to: request, context: Responder.Context(source: source))
             return try await response
         } catch let error as HTTPParserError {

@@ -32,7 +32,7 @@ struct LogSubscribers {
         log.subscribe { [weak statistics] change in
             if change.entry.to.hasEnded { statistics?.forget(change.task.endpoint) }
         }
-        log.subscribe { [weak counts] _ in counts?.noteCommit() }
+        log.subscribe { [weak counts] _ in counts?.noteChange() }
         log.subscribe { [unrecognised, inFlightPolls] change in
             guard change.entry.from != nil, change.entry.to != .running else { return }
             unrecognised.forget(change.task.id)

@@ -15,17 +15,19 @@ final class StorageMonitor: Sendable {
     private let state = Mutex(State())
     private let store: TaskStore
     private let plans: PollPlanCache
+    private let counts: LatestCounts
     private let feed: EventFeed
     private let streams: EventStreams
     private let wakes: WakeSignals
     private let logger: Logger
 
     init(
-        store: TaskStore, plans: PollPlanCache, feed: EventFeed, streams: EventStreams, wakes: WakeSignals,
-        logger: Logger
+        store: TaskStore, plans: PollPlanCache, counts: LatestCounts, feed: EventFeed, streams: EventStreams,
+        wakes: WakeSignals, logger: Logger
     ) {
         self.store = store
         self.plans = plans
+        self.counts = counts
         self.feed = feed
         self.streams = streams
         self.wakes = wakes
@@ -71,6 +73,7 @@ final class StorageMonitor: Sendable {
     /// Drops all cached views after a commit whose outcome is unknown, and wakes every loop and waiter.
     func invalidateCaches() {
         plans.forgetAll()
+        counts.noteChange()
         feed.publishAll()
         streams.invalidate()
         store.log.wake()

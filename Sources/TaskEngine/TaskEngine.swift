@@ -115,7 +115,7 @@ package final class TaskEngine: Sendable {
 
         // The parts that several consumers use.
         let storage = StorageMonitor(
-            store: store, plans: plans, feed: feed, streams: streams, wakes: wakes, logger: logger)
+            store: store, plans: plans, counts: counts, feed: feed, streams: streams, wakes: wakes, logger: logger)
         let breakers = CircuitBreakers(
             try await store.circuits(), at: time.now(), store: store,
             backoff: polling.view { Backoff(base: $0.minGap * 2, cap: $0.maxGap) }, random: random, logger: logger)

@@ -52,6 +52,21 @@ import VerbatimJSON
         return ids
     }
 
+    @Test func `a cached line takes no more room than it has bytes`() async throws {
+        let world = try await EngineWorld()
+        let stream = try await open(world, from: .oldest)
+        _ = try await world.submit()
+        guard case .lines(let lines) = try await stream.next(), let line = lines.first else {
+            Issue.record("no line")
+            return
+        }
+        var bytes = [UInt8](repeating: 0x20, count: 1_000)
+        bytes.reserveCapacity(8_000)
+        line.keep(bytes)
+        #expect(line.encoded == bytes)
+        #expect(line.encoded?.capacity ?? 0 < 1_100)
+    }
+
     @Test func `a stream that begins now gets each later change after its commit`() async throws {
         let world = try await EngineWorld()
         _ = try await world.submit()

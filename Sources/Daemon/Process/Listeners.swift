@@ -79,7 +79,7 @@ final class Listeners: Sendable {
             waiting.remove(name) != nil && waiting.isEmpty
         }
         guard isComplete else { return }
-        pollux_unmap_start_code()
+        pollux_unmap_code()
         manager.send(.ready, .status("Accepts work at \(socketPath)"))
     }
 }

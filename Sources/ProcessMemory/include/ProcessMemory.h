@@ -9,9 +9,9 @@
 /// (mallopt(3)): a few answers of some MiB then stay in memory for good.
 void pollux_return_large_blocks(int arenas);
 
-/// Unmaps the program's code. What is still used is mapped again at its next use, from the page cache.
+/// Unmaps the program's code. What is used later is mapped again.
 ///
 /// To be called after the start, which runs some 15 MiB of code that is not used again. The kernel would keep it mapped, and
-/// around each page that was used 15 more, until memory is short (madvise(2), MADV_DONTNEED). Does nothing where the system is not
-/// Linux.
-void pollux_unmap_start_code(void);
+/// around each page that was used 15 more, until memory is short (madvise(2), MADV_DONTNEED). Breakpoints that a debugger has set
+/// before are lost. Does nothing where the system is not Linux.
+void pollux_unmap_code(void);

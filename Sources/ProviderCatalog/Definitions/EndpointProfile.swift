@@ -46,7 +46,7 @@ package struct EndpointProfile: Sendable {
     package var summary: String?
     private let shared: SharedParts
 
-    /// The parts that a copy of the profile shares. Each step of a task reads a profile.
+    /// The parts that all copies of the profile share, since each step of a task copies it.
     private final class SharedParts: Sendable {
         let dialect: any ProviderDialect
         let batching: (any BatchingDialect)?

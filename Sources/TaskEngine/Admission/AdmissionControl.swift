@@ -118,12 +118,12 @@ final class AdmissionControl: Sendable {
             provider: profile.provider, variable: catalog.provider(profile.provider)?.tokenVariable ?? "its token")
     }
 
-    /// Why a queued task waits, as far as the store was needed for it.
+    /// What is known about a queued task once the store was read.
     struct QueueFacts: Sendable {
         /// What blocks it on every account.
         var block: SubmissionBlock?
-        /// The counts of all tasks; nil if an account has no limit, or if the store cannot be read.
-        var counts: [TaskCount]?
+        /// The tasks in flight; nil if an account has no limit, or if the store cannot be read.
+        var load: TaskLoad?
     }
 
     /// Reads what ``block(of:at:knowing:)`` needs.
@@ -132,7 +132,9 @@ final class AdmissionControl: Sendable {
         if !budgets.isEmpty, let shortage = try? await store.shortage(of: task.id, at: now) {
             return QueueFacts(block: .budget(shortage))
         }
-        return haveLimits(task, at: now) ? QueueFacts(counts: await counts.latest()) : QueueFacts()
+        guard haveLimits(task, at: now) else { return QueueFacts() }
+        let resubmissions = resubmissions.byService
+        return QueueFacts(load: await counts.latest().map { TaskLoad($0, resubmissions: resubmissions) })
     }
 
     /// What blocks a queued task. It takes no slots or tokens, so it can be used for display.
@@ -140,8 +142,7 @@ final class AdmissionControl: Sendable {
         if let block = facts.block { return block }
         let (block, open) = accounts(for: task, at: now)
         if let block { return block }
-        guard open.allSatisfy(hasLimit), let counts = facts.counts else { return .turn() }
-        let load = TaskLoad(counts, resubmissions: resubmissions.byService)
+        guard open.allSatisfy(hasLimit), let load = facts.load else { return .turn() }
         let full = open.compactMap { limit(of: $0, under: load) }
         return full.count == open.count ? full.first ?? .turn() : .turn()
     }

@@ -2,15 +2,17 @@ import Synchronization
 import TaskModel
 import TaskStore
 
-/// The counts of tasks after the latest commit, for display. However many ask, they are read once after each commit.
+/// The counts of tasks after the latest change, for display. They are read when somebody asks, once after each change however
+/// many ask.
 final class LatestCounts: Sendable {
     private typealias Waiter = CheckedContinuation<[TaskCount]?, Never>
 
     private struct State {
-        /// The number of commits that this process has seen.
-        var commits = 0
-        var known: (commits: Int, counts: [TaskCount])?
-        /// Who waits for the readings that are in progress, by the number of commits at their start.
+        /// The number of changes that this process has seen.
+        var changes = 0
+        /// The counts, and the number of changes when they were read.
+        var known: (changes: Int, counts: [TaskCount])?
+        /// Who waits for the readings that are in progress, by the number of changes at their start.
         var readings: [Int: [Waiter]] = [:]
     }
 
@@ -25,41 +27,41 @@ final class LatestCounts: Sendable {
 
     init(store: TaskStore) { self.store = store }
 
-    /// A commit may have changed the counts.
-    func noteCommit() { state.withLock { $0.commits += 1 } }
+    /// A task has changed, or a commit of unknown outcome may have changed one.
+    func noteChange() { state.withLock { $0.changes += 1 } }
 
     /// The counts; nil if the store cannot be read.
     func latest() async -> [TaskCount]? {
         let step: Step = state.withLock { state in
-            if let known = state.known, known.commits == state.commits { return .known(known.counts) }
-            if state.readings[state.commits] != nil { return .wait(for: state.commits) }
-            state.readings[state.commits] = []
-            return .read(after: state.commits)
+            if let known = state.known, known.changes == state.changes { return .known(known.counts) }
+            if state.readings[state.changes] != nil { return .wait(for: state.changes) }
+            state.readings[state.changes] = []
+            return .read(after: state.changes)
         }
         switch step {
         case .known(let counts): return counts
-        case .read(let commits): return await read(after: commits)
-        case .wait(let commits): return await withCheckedContinuation { wait($0, for: commits) }
+        case .read(let changes): return await read(after: changes)
+        case .wait(let changes): return await withCheckedContinuation { wait($0, for: changes) }
         }
     }
 
-    private func read(after commits: Int) async -> [TaskCount]? {
+    private func read(after changes: Int) async -> [TaskCount]? {
         let counts = try? await store.counts()
         let waiters = state.withLock { state in
-            if let counts, state.known.map({ $0.commits < commits }) ?? true { state.known = (commits, counts) }
-            return state.readings.removeValue(forKey: commits) ?? []
+            if let counts, state.known.map({ $0.changes < changes }) ?? true { state.known = (changes, counts) }
+            return state.readings.removeValue(forKey: changes) ?? []
         }
         for waiter in waiters { waiter.resume(returning: counts) }
         return counts
     }
 
-    private func wait(_ waiter: Waiter, for commits: Int) {
+    private func wait(_ waiter: Waiter, for changes: Int) {
         let counts = state.withLock { state -> [TaskCount]?? in
-            guard state.readings[commits] != nil else { return .some(state.known?.counts) }
-            state.readings[commits]?.append(waiter)
-            return nil
+            if state.readings[changes]?.append(waiter) != nil { return nil }
+            // The reading has ended meanwhile.
+            let known = state.known.flatMap { $0.changes >= changes ? $0.counts : nil }
+            return .some(known)
         }
-        // The reading has ended meanwhile.
         if let counts { waiter.resume(returning: counts) }
     }
 }

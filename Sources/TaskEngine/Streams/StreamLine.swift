@@ -25,8 +25,11 @@ package final class StreamLine: Sendable {
     /// Caches the encoded line for other readers.
     package func keep(_ bytes: [UInt8]) {
         guard bytes.count <= Self.maxEncoding else { return }
-        // Without the room for more that an array has after it has grown.
-        encoding.withLock { $0 = Array(bytes[...]) }
+        // A copy, without the room for more that an array has after it has grown.
+        let copy = [UInt8](unsafeUninitializedCapacity: bytes.count) { room, count in
+            count = room.update(fromContentsOf: bytes)
+        }
+        encoding.withLock { $0 = copy }
     }
 }
 

@@ -19,6 +19,6 @@ package protocol TimeSource: Sendable {
 
 extension TimeSource {
     package func repeatEachCheck(_ body: @escaping @Sendable () async -> Bool) async {
-        while await body(), !Task.isCancelled { await sleep(until: now() + .seconds(3)) }
+        while await body(), !Task.isCancelled { await sleep(until: now() + .seconds(4)) }
     }
 }

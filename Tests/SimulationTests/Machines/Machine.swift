@@ -63,14 +63,14 @@ struct SeenAudit {
         lines += events.filter { !$0.task.isEmpty }.map(\.sequence)
     }
 
-    /// Checks what a daemon has seen since the last call.
-    mutating func check(_ machine: Machine) throws {
-        let seen = machine.seen.all
-        let done = compared[machine.life] ?? 0
+    /// Checks what the daemon of that life has seen since the last call.
+    mutating func check(_ places: SeenLines, of life: Int) throws {
+        let seen = places.all
+        let done = compared[life] ?? 0
         guard seen.count > done else { return }
-        compared[machine.life] = seen.count
+        compared[life] = seen.count
         guard let start = lines.firstIndex(of: seen[max(done - 1, 0)]) else {
-            throw Violation(.processesSeeTheLog, "life \(machine.life) saw line \(seen[done]), which is none")
+            throw Violation(.processesSeeTheLog, "life \(life) saw line \(seen[done]), which is none")
         }
         let expected = lines[start...].prefix(seen.count - max(done - 1, 0))
         let found = seen[max(done - 1, 0)...]
@@ -79,6 +79,6 @@ struct SeenAudit {
         }
         throw Violation(
             .processesSeeTheLog,
-            "life \(machine.life) saw line \(index.element.1) where the log has line \(index.element.0)")
+            "life \(life) saw line \(index.element.1) where the log has line \(index.element.0)")
     }
 }

@@ -143,7 +143,7 @@ final class MachinesDriver {
         // Another daemon begins with full rates, and stopped ones meet each other; rates are those of one daemon.
         if hasMoved { forgetPace() }
         try audit.check(clients, alsoCheck: { events in seen.note(events) })
-        for machine in machines where machine.isUp { try seen.check(machine) }
+        for machine in machines where machine.isUp { try seen.check(machine.seen, of: machine.life) }
     }
 
     func forgetPace() {

@@ -25,6 +25,7 @@ extension Mutant {
             $0.leasesCountFromReply = true
         }.answeredSlowly.passing,
         droppingReplies.onMachines,
+        droppingReplies.onServer,
         breaking(
             .skipsStoredLines, "skips a line of another daemon", caughtBy: [.processesSeeTheLog]
         ).onMachines,
@@ -47,6 +48,7 @@ extension Mutant {
         spending(
             .forgetsToSettle, "forgets to settle", caughtBy: [.outcomeIsSettled, .ledgerIsGate]),
         spending(.approvesAll, "starts attempts for which no budget has room", caughtBy: [.budgetIsKept]),
+        spending(.approvesAll, "starts attempts for which no budget has room", caughtBy: [.budgetIsKept]).onServer,
         spending(.keepsHolding, "never lets held tasks go on", caughtBy: [.heldGoesOn, .everythingEnds]),
         releasingUncertain,
         acceptingPartialAnswers,

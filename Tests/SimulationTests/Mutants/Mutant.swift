@@ -5,7 +5,7 @@ import TaskStore
 /// A daemon with one deliberate defect.
 struct Mutant: Sendable, CustomStringConvertible {
     /// The defect, as the rest of a sentence that begins with "a daemon that".
-    let name: String
+    private(set) var name: String
     /// The invariants that may catch it.
     let catchers: Set<Invariant>
     /// A start does not recover the attempts of a dead daemon.
@@ -69,6 +69,8 @@ struct Mutant: Sendable, CustomStringConvertible {
 
     /// Whether several daemons share the store in each of its histories.
     var needsMachines = false
+    /// Whether the database of its histories, of one daemon, is on a server.
+    var needsServer = false
     /// Whether in each of its histories a server takes over that lacks the last commits. Those of the others have none.
     var needsFailOver = false
     /// Whether in each of its histories replies to renewals of leases take long.
@@ -97,7 +99,7 @@ struct Mutant: Sendable, CustomStringConvertible {
         (plain.needsParts, plain.needsFollower) = (needsParts, needsFollower)
         (plain.clockJumps, plain.reconciles, plain.needsFailOver) = (clockJumps, reconciles, needsFailOver)
         plain.needsSlowReplies = needsSlowReplies
-        (plain.needsBudgets, plain.needsMachines) = (needsBudgets, needsMachines)
+        (plain.needsBudgets, plain.needsMachines, plain.needsServer) = (needsBudgets, needsMachines, needsServer)
         return plain
     }
 
@@ -119,6 +121,14 @@ struct Mutant: Sendable, CustomStringConvertible {
     var answeredSlowly: Mutant {
         var mutant = onMachines
         mutant.needsSlowReplies = true
+        return mutant
+    }
+
+    /// The same in histories of one daemon whose database is on a server.
+    var onServer: Mutant {
+        var mutant = self
+        mutant.name += " (its database on a server)"
+        mutant.needsServer = true
         return mutant
     }
 

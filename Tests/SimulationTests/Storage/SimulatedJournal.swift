@@ -23,6 +23,7 @@ final class SimulatedJournal: Sendable {
         func append(_ line: JournalLine) async throws(TaskStoreError) {
             await world.scheduler.park("journal")
             if isDead() { throw .damaged("this daemon is dead") }
+            if world.isDiskFull { throw .full }
             if case .attempt = line, forgetsAttempts { return }
             journal.lines.withLock { $0.append(line) }
         }

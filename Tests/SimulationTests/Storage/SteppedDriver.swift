@@ -9,6 +9,8 @@ struct SteppedDriver: DriverWrapper {
     let world: World
     /// Whether an unknown commit is reported as not stored.
     var takesUnknownForNo = false
+    /// Whether the database is on the disk that may be full.
+    var isOnDisk = true
     let isDead: @Sendable () -> Bool
 
     func around<Value: Sendable>(
@@ -17,7 +19,7 @@ struct SteppedDriver: DriverWrapper {
         // Reads change nothing, so only some of them are interrupted.
         if call.isWrite || world.random.happens(150) { await world.scheduler.park(call.words) }
         try refuseIfDead()
-        if call.isWrite, world.isDiskFull {
+        if call.isWrite, isOnDisk, world.isDiskFull {
             world.note("\(call.words): the disk is full")
             throw .full
         }

@@ -105,7 +105,7 @@ struct DaemonIncarnation: Sendable {
         let database: any StoreDriver = sharing.map { SharedDriver($0.server, truth: $0.truth) } ?? sqlite
         let base = try mutant?.wrap(database, path: path) ?? database
         let stepped = SteppedDriver(
-            base: base, world: world, takesUnknownForNo: mutant?.takesUnknownForNo ?? false
+            base: base, world: world, takesUnknownForNo: mutant?.takesUnknownForNo ?? false, isOnDisk: sharing == nil
         ) { stopFlag.isDead }
         let driver: any StoreDriver =
             mutant?.witnessesFirst == true ? EarlyWitnessDriver(base: stepped, witness: witness) : stepped

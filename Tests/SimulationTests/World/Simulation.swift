@@ -8,6 +8,8 @@ struct Simulation: Sendable {
     /// A failed history, with all that is needed to repeat it.
     struct Failure: Error, Sendable, CustomStringConvertible {
         let seed: UInt64
+        /// The other variables that repeat it.
+        let variables: String
         let error: any Error
         let lastLines: [String]
 
@@ -17,7 +19,7 @@ struct Simulation: Sendable {
         var description: String {
             """
             Seed \(seed): \(error)
-            POLLUX_SIMULATION_SEED=\(seed) scripts/run-simulation.sh runs the same history again. Its end:
+            \(variables)POLLUX_SIMULATION_SEED=\(seed) scripts/run-simulation.sh runs the same history again. Its end:
             \(lastLines.map { "  " + $0 }.joined(separator: "\n"))
             """
         }
@@ -31,6 +33,15 @@ struct Simulation: Sendable {
     var isOnServer = false
     /// The server, if a file does not stand for its database.
     var template: ServerDatabase.Template?
+
+    /// The variables for `scripts/run-simulation.sh` that choose these histories.
+    private var variables: String {
+        var names: [String] = []
+        if hasMachines { names.append("MACHINES") }
+        if isOnServer { names.append("SERVER") }
+        if template != nil { names.append("POSTGRES") }
+        return names.map { "POLLUX_SIMULATION_\($0)=1 " }.joined()
+    }
 
     private func database() throws -> any SharedDatabase {
         try template.map { try ServerDatabase(from: $0) } ?? SharedFile(stage: stage)
@@ -51,7 +62,8 @@ struct Simulation: Sendable {
                     outcome = .success(try await driver.run())
                 } else {
                     let driver = try SimulationDriver(
-                        seed: seed, stage: stage, on: isOnServer ? database() : nil, mutant: mutant, tail: tail)
+                        seed: seed, stage: stage, on: isOnServer || mutant?.needsServer ?? false ? database() : nil,
+                        mutant: mutant, tail: tail)
                     world = driver.world
                     outcome = .success(try await driver.run())
                 }
@@ -65,7 +77,9 @@ struct Simulation: Sendable {
     /// Runs the history of that seed.
     func run(seed: UInt64) async throws(Failure) -> Report {
         let (lines, outcome) = await trace(of: seed, tail: 120)
-        do { return try outcome.get() } catch { throw Failure(seed: seed, error: error, lastLines: lines) }
+        do { return try outcome.get() } catch {
+            throw Failure(seed: seed, variables: variables, error: error, lastLines: lines)
+        }
     }
 
     /// Runs the histories of these seeds. Returns the reports and the failures, sorted by seed.

@@ -15,8 +15,9 @@ extension SimulationDriver {
     /// The next action after the faults: nil to continue, `.some(nil)` at the end.
     func nextAction() throws -> Action?? {
         guard daemon != nil else { return nil }
-        // Hurried histories poll ten times as often, and a sweep takes many small steps.
-        if steps > (world.isHurried || !world.retention.isOff || world.notifies ? 40_000 : 20_000)
+        // Hurried histories poll ten times as often, a sweep takes many small steps, and leases are renewed.
+        let isLong = world.isHurried || !world.retention.isOff || world.notifies
+        if steps > (isLong ? 40_000 : 20_000) * (shared == nil ? 1 : 3)
             || world.clock.steady - (faultsEndedAt ?? 0) > 2 * 86_400_000
         {
             let open = audit.tasks.filter { !$0.hasEnded }.map {

@@ -114,7 +114,7 @@ extension SimulationDriver {
         let driver: any StoreDriver = mutant?.rival.map { BrokenDriver(fault: $0, base: store) } ?? store
         let rival = TaskStore(driver, holder: LeaseHolder(name: "rival", token: LeaseToken(UInt128(world.seed) << 64)))
         guard !audit.rivalHoldsLease else { return try await endRival() }
-        try audit.check(clients)
+        try check()
         guard !audit.hasUnsentAttempt else { return }
         let sending = audit.tasks.filter { $0.state == "submitting" }
         let takesOver = world.random.happens(500)
@@ -133,7 +133,7 @@ extension SimulationDriver {
                 .submissionInterrupted(failure, isProbablyRefused: false), for: task.id, nextDueAt: now)
         }
         audit.rivalHoldsLease = takesOver
-        try audit.check(clients)
+        try check()
         if !takesOver { try audit.checkLiving(sending) }
     }
 

@@ -15,6 +15,8 @@ final class SimulationDriver {
         case claimed(Int, DaemonIncarnation.Claim)
         case answered(Action, Result<TaskID?, TaskServiceError>)
         case delivered(CallbackDriver.Delivery, wasTaken: Bool)
+        /// A daemon that still lives has sent a task and recorded the outcome.
+        case sent(TaskID)
     }
 
     /// How a daemon incarnation ended.
@@ -69,7 +71,7 @@ final class SimulationDriver {
     /// The database of the current daemon incarnation.
     var store: (any StoreDriver)?
     /// The database server, in histories that have one instead of a file.
-    let shared: Shared?
+    var shared: Shared?
     /// How many commits there were when its follower looked last.
     var followed = -1
     private var stopFlag = DaemonIncarnation.StopFlag()
@@ -79,6 +81,9 @@ final class SimulationDriver {
         let database: any SharedDatabase
         let truth: LeaseTruth
         let journal = SimulatedJournal()
+        /// What the subscribers of the current daemon have seen.
+        var seen = SeenLines()
+        var audit = SeenAudit()
     }
 
     /// `database` is on a server, if there is one.
@@ -119,7 +124,8 @@ final class SimulationDriver {
         if mutant?.needsAgent ?? (seed % 8 == 1), world.retention.isOff {
             clients.agent = Agent(random: world.agentRandom)
         }
-        faultSteps = random.integer(in: 20...120)
+        // Renewals of leases are steps as well.
+        faultSteps = random.integer(in: 20...120) * (database == nil ? 1 : 3)
         // Tasks of other programs of the account. Sometimes more than a page of them; always, where pages are short.
         let hasPages = random.happens(world.habit == .pagesInTens ? 1_000 : 100)
         for number in 0..<(hasPages ? random.integer(in: 5...30) : random.integer(in: 0...2)) {
@@ -176,7 +182,7 @@ final class SimulationDriver {
                 await drain(&group)
                 let result = try end.get()
                 // Requests that the dead daemon left in the network were sent while it lived.
-                if restore == nil { try audit.check(clients) }
+                if restore == nil { try check() }
                 let files = SimulatedRecordFiles(world: world, fault: nil) { false }
                 try await audit.checkResults(in: TaskStore(opened.driver, files: files), mayLackParts: restore != nil)
                 // The provider sends callbacks during the downtime, and they fail.
@@ -220,11 +226,13 @@ final class SimulationDriver {
     }
 
     private func direct(_ group: inout DiscardingTaskGroup, on opened: OpenDatabase) async throws -> End {
-        let (world, inbox, stopFlag, number, mutant, path) = (world, inbox, stopFlag, incarnations, mutant, disk.path)
+        let (world, inbox, stopFlag, number, mutant) = (world, inbox, stopFlag, incarnations, mutant)
+        let path = shared?.database.path ?? disk.path
+        shared?.seen = SeenLines()
         let witness = disk.witness
         let sharing = shared.map { shared in
             DaemonIncarnation.Sharing(
-                server: Server(opened), truth: shared.truth, seen: SeenLines(), journal: shared.journal)
+                server: Server(opened), truth: shared.truth, seen: shared.seen, journal: shared.journal)
         }
         await world.scheduler.start("start", in: &group) {
             do {
@@ -249,7 +257,7 @@ final class SimulationDriver {
                 try await step(&group)
                 continue
             }
-            if world.takeTouch() { try audit.check(clients) }
+            if world.takeTouch() { try check() }
             if faultsEndedAt == nil, steps > faultSteps {
                 try await endFaults()
                 // Half of the histories restart the daemon here.
@@ -266,6 +274,12 @@ final class SimulationDriver {
             }
             try await step(&group)
         }
+    }
+
+    /// Checks all invariants.
+    func check() throws {
+        try audit.check(clients, alsoCheck: { shared?.audit.note($0) })
+        if let seen = shared?.seen { try shared?.audit.check(seen, of: incarnations) }
     }
 
     /// Handles a message. Returns true if the daemon could not start.
@@ -294,11 +308,22 @@ final class SimulationDriver {
                 let soonest = now.wall + .milliseconds(claim.pieces.isEmpty ? 5 : 0)
                 let wall = min(max(next, soonest), now.wall + .seconds(shared == nil ? 60 : 10))
                 loops[index].due = (wall, world.clock.steady(at: wall))
-            case .failure: loops[index].due = (now.wall + .seconds(1), now.steady + 1_000)
+            case .failure:
+                loops[index].due = (now.wall + .seconds(1), now.steady + 1_000)
+                if daemon?.loops[index].name == "follower" { followed = -1 }
             }
             for piece in claim.pieces {
-                await world.scheduler.start(piece.name, in: &group) { await piece.perform() }
+                let sent = shared != nil && piece.name.hasPrefix("submit") ? TaskID(String(piece.name.suffix(36))) : nil
+                let (inbox, stopFlag) = (inbox, stopFlag)
+                await world.scheduler.start(piece.name, in: &group) {
+                    await piece.perform()
+                    if let sent, !stopFlag.isDead { inbox.put(.sent(sent)) }
+                }
             }
+        case .sent(let task):
+            let token = DaemonIncarnation.token(of: incarnations, in: world)
+            for reply in shared?.truth.takeReplies(to: task, by: token) ?? [] { audit.note(reply) }
+            world.touch()
         case .delivered(let delivery, let wasTaken):
             audit.note(delivery, wasTaken: wasTaken)
             world.touch()

@@ -253,7 +253,7 @@ final class World: Sendable {
     /// Whether the token of the next paid request has been replaced.
     var isTokenReplaced: Bool { reloadRandom.happens(state.withLock { $0.reloads * 4 }) }
 
-    /// Ends the faults that only a database in a file has.
+    /// Ends the faults that only a database in a file has, and the jumps of the clock, which is the database's too here.
     func spareFiles() {
         state.withLock { state in
             (state.faults.jumps, state.faults.copies, state.faults.rivals) = (0, 0, 0)
