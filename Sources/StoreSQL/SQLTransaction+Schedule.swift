@@ -45,11 +45,13 @@ extension SQLTransaction {
     }
 
     package func open(in state: TaskState) throws -> [TaskRow] {
+        // With ORDER BY, a database may read the whole table by its key.
         try TaskRow.fetchAll(
             connection,
             """
             SELECT \(TaskRow.columns(in: dialect)) FROM task WHERE state = \(state.literal) AND next_due_at_ms IS NOT NULL
-            """)
+            """
+        ).sorted { $0.key < $1.key }
     }
 
     package func moveGivenUp(by jump: Duration) throws {

@@ -297,7 +297,7 @@ package protocol StoreTransaction: StoreSnapshot {
     /// Moves the schedule of tasks in that state. Of queued ones it moves only the due time, but no sooner than their
     /// request allows.
     func moveSchedule(in state: TaskState, by jump: Duration) throws
-    /// All open tasks in that state.
+    /// All open tasks in that state, oldest first.
     func open(in state: TaskState) throws -> [TaskRow]
     /// Adds a jump of the clock to given-up attempts, and moves their times.
     func moveGivenUp(by jump: Duration) throws
