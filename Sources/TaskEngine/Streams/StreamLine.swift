@@ -36,7 +36,7 @@ package final class StreamLine: Sendable {
 /// The latest lines of the log about tasks, without a gap.
 struct EventRing {
     /// The maximum number of lines. A reader that is further behind reads the table.
-    static let capacity = 2_048
+    static let capacity = 1_024
 
     private var slots: [StreamLine] = []
     /// The slot of the oldest line.
