@@ -2,8 +2,7 @@ import Synchronization
 import TaskModel
 import TaskStore
 
-/// The counts of tasks after the latest change, for display. They are read when somebody asks, once after each change however
-/// many ask.
+/// The counts of tasks after the latest change, for display. They are read on demand, and once after each change at most.
 final class LatestCounts: Sendable {
     private typealias Waiter = CheckedContinuation<[TaskCount]?, Never>
 

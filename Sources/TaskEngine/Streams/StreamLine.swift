@@ -27,7 +27,7 @@ package final class StreamLine: Sendable {
         guard bytes.count <= Self.maxEncoding else { return }
         // A copy, without the room for more that an array has after it has grown.
         let copy = [UInt8](unsafeUninitializedCapacity: bytes.count) { room, count in
-            count = room.update(fromContentsOf: bytes)
+            count = room.initialize(fromContentsOf: bytes)
         }
         encoding.withLock { $0 = copy }
     }
