@@ -2,7 +2,7 @@ import Foundation
 import Testing
 import VerbatimJSON
 
-/// Several daemons that share a store. Each has a state directory of its own, like a daemon on its own machine.
+/// Several daemons that share a store. Each has its own state directory.
 struct Fleet: Sendable {
     let daemons: [RunningDaemon]
 
