@@ -13,6 +13,7 @@ let strict: [SwiftSetting] = [
 ]
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let asyncAlgorithms = Target.Dependency.product(name: "AsyncAlgorithms", package: "swift-async-algorithms")
 let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
@@ -40,6 +41,7 @@ let package = Package(
     products: [.executable(name: "pollux", targets: ["pollux"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-async-algorithms", from: "1.1.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
@@ -84,7 +86,7 @@ let package = Package(
             name: "HTTPServing",
             dependencies: [
                 "Text", "VerbatimJSON", hummingbird, hummingbirdCore, hummingbirdTLS, httpTypes, nioCore, nioExtras,
-                nioHTTP1, nioPosix, nioSSL, logging, serviceLifecycle,
+                nioHTTP1, nioHTTPTypes, nioPosix, nioSSL, logging, serviceLifecycle,
             ]),
         // What the daemon and the service manager that started it, such as systemd, tell each other.
         .target(name: "ServiceManager"),
@@ -199,7 +201,8 @@ let package = Package(
             name: "Gateway",
             dependencies: [
                 "BoundedMemory", "HTTPServing", "ProviderCatalog", "TaskEngine", "TaskModel", "TaskStore", "Text",
-                "UpstreamHTTP", "VerbatimJSON", crypto, hummingbird, hummingbirdCore, httpTypes, nioCore, nioHTTPTypes,
+                "UpstreamHTTP", "VerbatimJSON", asyncAlgorithms, crypto, hummingbird, hummingbirdCore, httpTypes,
+                nioCore,
                 logging, serviceLifecycle,
             ]),
         .target(
@@ -263,7 +266,7 @@ let package = Package(
             name: "HTTPServingTests",
             dependencies: [
                 "HTTPServing", "HTTPTesting", hummingbird, hummingbirdCore, hummingbirdTesting, httpTypes, logging,
-                nioPosix, serviceLifecycle,
+                nioCore, nioPosix, serviceLifecycle,
             ]),
         .testTarget(name: "ServiceManagerTests", dependencies: ["ServiceManager"]),
         .testTarget(name: "TaskModelTests", dependencies: ["Randomness", "TaskModel", "VerbatimJSON", "TaskTesting"]),

@@ -141,17 +141,19 @@ extension GatewayRoute {
         var headers: HTTPFields = [.contentType: object.mediaType, .eTag: tag, .acceptRanges: "bytes"]
         headers[.task] = task.id.text
         headers[.durable] = "true"
+        let (isRead, channel) = (call.request.method == .get, call.context.channel)
         let wasDelivered: @Sendable () async -> Void = { await artefacts.noteDelivery(of: object.sha256) }
         do {
             switch ByteRange(call.request.headers, tag: tag, size: size) {
             case .whole:
                 let body = try await files.loadFile(path: path, context: call.context)
-                return Response(status: .ok, headers: headers, body: body.before(wasDelivered))
+                if isRead { DeliveryHandler.afterFile(over: channel, wasDelivered) }
+                return Response(status: .ok, headers: headers, body: body)
             case .part(let range, let isRest):
                 headers[.contentRange] = "bytes \(range.lowerBound)-\(range.upperBound)/\(size)"
                 let body = try await files.loadFile(path: path, range: range, context: call.context)
-                return Response(
-                    status: .partialContent, headers: headers, body: isRest ? body.before(wasDelivered) : body)
+                if isRead, isRest { DeliveryHandler.afterFile(over: channel, wasDelivered) }
+                return Response(status: .partialContent, headers: headers, body: body)
             case .unsatisfiable:
                 return Response(status: .rangeNotSatisfiable, headers: [.contentRange: "bytes */\(size)"])
             }

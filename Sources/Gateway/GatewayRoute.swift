@@ -163,12 +163,23 @@ struct GatewayRoute: RouterMiddleware {
         guard call.settings.passesUnknown else {
             throw .notKnown("gateway.unknown is refuse, and this request submits or polls no task.")
         }
-        do throws(UpstreamTransportError) {
-            return try await passThrough.response(
-                to: call.request, of: call.target, path: path ?? call.target.path, query: call.query,
-                by: account ?? service.account(of: nil, provider: call.target.provider.name))
-        } catch {
-            throw .upstream(error)
+        let departure = Departure(over: call.context.channel)
+        let account = account ?? service.account(of: nil, provider: call.target.provider.name)
+        let response: Result<Response, UpstreamTransportError>? = await departure.unless { [passThrough] in
+            do throws(UpstreamTransportError) {
+                return .success(
+                    try await passThrough.response(
+                        to: call.request, of: call.target, path: path ?? call.target.path, query: call.query,
+                        by: account,
+                        until: departure))
+            } catch {
+                return .failure(error)
+            }
+        }
+        switch response {
+        case .success(let response): return response
+        case .failure(let error): throw .upstream(error)
+        case nil: throw .interrupted
         }
     }
 

@@ -1,3 +1,4 @@
+import AsyncAlgorithms
 import HTTPTypes
 import Hummingbird
 import Logging
@@ -22,7 +23,8 @@ struct PassThrough: Sendable {
 
     /// Passes the request on; `path` is that of the target unless an id in it is ours.
     func response(
-        to request: Request, of target: GatewayTarget, path: String, query: String, by account: ProviderAccount
+        to request: Request, of target: GatewayTarget, path: String, query: String, by account: ProviderAccount,
+        until departure: Departure
     ) async throws(UpstreamTransportError) -> Response {
         if request.method == .post, logged.insert("\(target.provider.name) \(path)") {
             logger.notice(
@@ -50,7 +52,9 @@ struct PassThrough: Sendable {
             body: isEmpty
                 ? ResponseBody()
                 : ResponseBody(contentLength: known) { writer in
-                    for try await part in reply.body { try await writer.write(part) }
+                    let parts = AsyncThrowingChannel<ByteBuffer, any Error>()
+                    async let _ = departure.fill(parts, from: reply.body)
+                    for try await part in parts { try await writer.write(part) }
                     try await writer.finish(nil)
                 })
     }

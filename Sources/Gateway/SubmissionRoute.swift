@@ -27,9 +27,10 @@ struct SubmissionRoute {
         } catch {
             throw .service(error)
         }
-        let (departures, departure) = AsyncStream<Void>.makeStream()
-        track(admission.exchange, over: channel) { departure.finish() }
-        let waited = await Self.unless(departures) { [self] in
+        let departure = Departure(over: channel) { [service, exchange = admission.exchange] isDelivered in
+            if let exchange { service.report(isDelivered ? .delivered : .undelivered, of: exchange) }
+        }
+        let waited = await departure.unless { [self] in
             await wait(for: admission.task, call, isInline: isInline)
         }
         let stored: TaskWithPayload
@@ -118,37 +119,6 @@ struct SubmissionRoute {
             return .success(try await service.outcome(of: task, limit: call.preferredWait, patience: timeout))
         } catch {
             return .failure(.service(error))
-        }
-    }
-
-    /// Has the fate of the reply reported, and notices if the program goes away before it.
-    private func track(
-        _ exchange: OpenExchange?, over channel: any Channel, _ onDeparture: @escaping @Sendable () -> Void
-    ) {
-        let report: @Sendable (Exchange.Fate) -> Void = { [service] fate in
-            if let exchange { service.report(fate, of: exchange) }
-        }
-        let promise = channel.eventLoop.makePromise(of: Void.self)
-        promise.futureResult.whenFailure { _ in
-            report(.undelivered)
-            onDeparture()
-        }
-        channel.triggerUserOutboundEvent(
-            DeliveryHandler.Track(onFate: report, onDeparture: onDeparture), promise: promise)
-    }
-
-    /// Runs the body; nil if the stream ends first.
-    private static func unless<Value: Sendable>(
-        _ departures: AsyncStream<Void>, _ body: @escaping @Sendable () async -> Value
-    ) async -> Value? {
-        await withTaskGroup(of: Value?.self) { group in
-            group.addTask { await body() }
-            group.addTask {
-                for await _ in departures {}
-                return nil
-            }
-            defer { group.cancelAll() }
-            return await group.next() ?? nil
         }
     }
 

@@ -1,5 +1,4 @@
 package import HTTPTypes
-package import HummingbirdCore
 
 /// What `Range` and `If-Range` ask for (RFC 9110, section 14.2). Several ranges count as none.
 package enum ByteRange: Equatable {
@@ -23,16 +22,6 @@ package enum ByteRange: Equatable {
             // The last bytes.
             self = count > 0 ? .part(max(0, size - count)...size - 1, isRest: count >= size) : .unsatisfiable
         default: return
-        }
-    }
-}
-
-extension ResponseBody {
-    /// The same body. `end` is called after its last byte is written.
-    package func before(_ end: @escaping @Sendable () async -> Void) -> ResponseBody {
-        ResponseBody(contentLength: contentLength) { writer in
-            try await write(writer)
-            await end()
         }
     }
 }

@@ -4,14 +4,15 @@ import NIOHTTP1
 /// Closes the connection after a response that says so, or whose request did (RFC 9112, section 9.6).
 ///
 /// A connection that is closed while the client still sends is reset, which may destroy the response before the client
-/// has read it. So this closes its own side first, and discards what comes until the client is done.
+/// has read it. So this closes its own side first, and discards what comes until the client closes too, which also shows that it
+/// has read the response.
 final class ConnectionCloseHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
     typealias OutboundIn = HTTPServerResponsePart
     typealias OutboundOut = HTTPServerResponsePart
 
-    /// How long a client may go on sending after its response. It may take in the response and close in that time.
+    /// How long a client may take to read its response and close.
     private static let patience = TimeAmount.seconds(5)
 
     private struct Request {
@@ -21,7 +22,6 @@ final class ConnectionCloseHandler: ChannelDuplexHandler, RemovableChannelHandle
 
     /// The requests that are not answered yet; clients may send several at once.
     private var requests: CircularBuffer<Request> = []
-    private var isReceiving = false
     private var endsConnection = false
     private var isClosing = false
 
@@ -32,12 +32,10 @@ final class ConnectionCloseHandler: ChannelDuplexHandler, RemovableChannelHandle
         }
         switch unwrapInboundIn(data) {
         case .head(let head):
-            isReceiving = true
             // A client of HTTP/1.0 does not know chunks, so a response may end with the connection only.
             requests.append(
                 Request(version: head.version, endsConnection: head.version == .http1_0 || !head.isKeepAlive))
-        case .body: break
-        case .end: isReceiving = false
+        case .body, .end: break
         }
         context.fireChannelRead(data)
     }
@@ -77,7 +75,6 @@ final class ConnectionCloseHandler: ChannelDuplexHandler, RemovableChannelHandle
 
     private func close(_ context: ChannelHandlerContext) {
         let channel = context.channel
-        guard isReceiving || !requests.isEmpty else { return channel.close(promise: nil) }
         isClosing = true
         channel.close(mode: .output, promise: nil)
         channel.eventLoop.scheduleTask(in: Self.patience) { channel.close(promise: nil) }

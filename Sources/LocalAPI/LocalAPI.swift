@@ -99,13 +99,21 @@ package enum LocalAPI {
                 connections.begin(channel)
                 await onRunning()
             }, eventLoopGroupProvider: .shared(eventLoopGroup), logger: quiet)
-        return HTTPService(application, channels: http, inherited: inherited) { Int(time.now().milliseconds / 1_000) }
+        return HTTPService(application, channels: socket, inherited: inherited) { Int(time.now().milliseconds / 1_000) }
     }
 
     /// The HTTP/1.1 channel of each connection.
     package static let http = ChannelBuilder { responder in
         HTTP1OnEventLoop(
             base: ContinuingHTTP1Channel(responder: responder, configuration: .init(idleTimeout: .seconds(75))))
+    }
+
+    /// The same on the socket, whose programs keep the files that they read. A browser only shows them.
+    private static let socket = ChannelBuilder { responder in
+        HTTP1OnEventLoop(
+            base: ContinuingHTTP1Channel(
+                responder: responder,
+                configuration: .init(additionalChannelHandlers: [DeliveryHandler()], idleTimeout: .seconds(75))))
     }
 
     /// Creates the router with all routes, for a listener with these connections. Tests use it without a listener.

@@ -8,8 +8,19 @@ import TaskModel
 /// Holds an HTTP client for each route to a provider: direct, through a tunnel, or through a forwarding proxy.
 ///
 /// Paid requests use separate clients with one request per connection. A server may close a reused connection just as
-/// a request is written, and then nothing shows whether the request arrived.
+/// a request is written, and then nothing shows whether the request arrived. What passes through the gateway may last for hours,
+/// so it has connections of its own.
 struct UpstreamClients: Sendable {
+    /// What a request is for.
+    enum Purpose: CaseIterable {
+        case paid, free
+        /// What passes through, with and without a body.
+        case passedBody, passed
+
+        /// Whether each request has a connection of its own.
+        var isAlone: Bool { self == .paid || self == .passedBody }
+    }
+
     /// How a request reaches its host.
     enum Route: Hashable {
         case direct
@@ -21,11 +32,10 @@ struct UpstreamClients: Sendable {
 
     private struct Key: Hashable {
         let route: Route
-        let isPaid: Bool
+        let purpose: Purpose
     }
 
     private let clients: [Key: HTTPClient]
-    private let direct: (paid: HTTPClient, free: HTTPClient)
     private let proxies: ProxySettings
     private let connectTimeout: Duration
     private let eventLoopGroup: any EventLoopGroup
@@ -36,19 +46,16 @@ struct UpstreamClients: Sendable {
         self.connectTimeout = connectTimeout
         self.eventLoopGroup = eventLoopGroup
         let tls = connections.trust.configuration
-        func client(_ route: Route, isPaid: Bool) -> HTTPClient {
-            HTTPClient(
-                eventLoopGroupProvider: .shared(eventLoopGroup),
-                configuration: Self.configuration(route, isPaid: isPaid, tls: tls, connectTimeout: connectTimeout))
-        }
-        direct = (client(.direct, isPaid: true), client(.direct, isPaid: false))
-        var clients: [Key: HTTPClient] = [:]
-        for route in [
+        let proxied = [
             proxies.http.map { $0.kind == .http ? Route.forwarding($0) : .tunnel($0) }, proxies.https.map(Route.tunnel),
-        ] {
-            guard let route else { continue }
-            for isPaid in [true, false] where clients[Key(route: route, isPaid: isPaid)] == nil {
-                clients[Key(route: route, isPaid: isPaid)] = client(route, isPaid: isPaid)
+        ]
+        var clients: [Key: HTTPClient] = [:]
+        for route in Set([.direct] + proxied.compactMap(\.self)) {
+            for purpose in Purpose.allCases {
+                clients[Key(route: route, purpose: purpose)] = HTTPClient(
+                    eventLoopGroupProvider: .shared(eventLoopGroup),
+                    configuration: Self.configuration(
+                        route, isAlone: purpose.isAlone, tls: tls, connectTimeout: connectTimeout))
             }
         }
         self.clients = clients
@@ -62,12 +69,15 @@ struct UpstreamClients: Sendable {
     }
 
     /// The client for requests on that route.
-    func client(_ route: Route, isPaid: Bool) -> HTTPClient {
-        clients[Key(route: route, isPaid: isPaid)] ?? (isPaid ? direct.paid : direct.free)
+    func client(_ route: Route, for purpose: Purpose) -> HTTPClient {
+        // A text that is no URL may have a route without a client. Any client refuses it.
+        let client = clients[Key(route: route, purpose: purpose)] ?? clients[Key(route: .direct, purpose: purpose)]
+        guard let client else { preconditionFailure("there is no direct client") }
+        return client
     }
 
     func shutdown() async throws {
-        for client in [direct.paid, direct.free] + clients.values { try await client.shutdown() }
+        for client in clients.values { try await client.shutdown() }
     }
 
     /// The period in which the certificate of the URL's host is valid; nil if it cannot be determined.
@@ -78,7 +88,7 @@ struct UpstreamClients: Sendable {
         struct Seen: Error {}
         var tls = TLSConfiguration.makeClientConfiguration()
         tls.certificateVerification = .none
-        var configuration = Self.configuration(route, isPaid: true, tls: tls, connectTimeout: connectTimeout)
+        var configuration = Self.configuration(route, isAlone: true, tls: tls, connectTimeout: connectTimeout)
         let validity = Mutex<ClosedRange<Timestamp>?>(nil)
         configuration.http1_1ConnectionDebugInitializer = { channel in
             channel.eventLoop.makeCompletedFuture {
@@ -96,7 +106,7 @@ struct UpstreamClients: Sendable {
     }
 
     static func configuration(
-        _ route: Route, isPaid: Bool, tls: TLSConfiguration, connectTimeout: Duration
+        _ route: Route, isAlone: Bool, tls: TLSConfiguration, connectTimeout: Duration
     ) -> HTTPClient.Configuration {
         var configuration = HTTPClient.Configuration(
             tlsConfiguration: tls, redirectConfiguration: .disallow,
@@ -105,7 +115,7 @@ struct UpstreamClients: Sendable {
         configuration.httpVersion = .http1Only
         // A refused connection fails immediately. The engine decides when to retry.
         configuration.connectionPool.retryConnectionEstablishment = false
-        if isPaid { configuration.maximumUsesPerConnection = 1 }
+        if isAlone { configuration.maximumUsesPerConnection = 1 }
         switch route {
         case .direct: break
         case .tunnel(let proxy):

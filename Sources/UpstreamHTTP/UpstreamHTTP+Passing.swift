@@ -72,7 +72,8 @@ extension UpstreamHTTP: PassingTransport {
         }
         do {
             // A reply may take as long as it likes, as a stream of a chat does. The program ends it by going away.
-            let reply = try await clients.client(route, isPaid: body != nil).execute(sending, deadline: .distantFuture)
+            let client = clients.client(route, for: body == nil ? .passed : .passedBody)
+            let reply = try await client.execute(sending, deadline: .distantFuture)
             return PassedReply(
                 status: Int(reply.status.code), headers: reply.headers.map { ($0.name, $0.value) }, body: reply.body)
         } catch let error as HTTPClientError where error == .connectTimeout {

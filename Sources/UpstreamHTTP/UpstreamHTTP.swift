@@ -103,7 +103,7 @@ package struct UpstreamHTTP: UpstreamTransport {
         do {
             // On one event loop, all events of a request are ordered: a timeout that finds it waiting for a
             // connection prevents its sending. Queries may use any free connection instead.
-            let task = clients.client(route, isPaid: isPaid).execute(
+            let task = clients.client(route, for: isPaid ? .paid : .free).execute(
                 request: sending, delegate: collector,
                 eventLoop: isPaid ? .delegateAndChannel(on: eventLoopGroup.next()) : .indifferent,
                 deadline: .now() + .milliseconds(timeout.wholeMilliseconds))

@@ -138,6 +138,14 @@ final class Gate: Sendable {
 /// What a request that passed through looked like, and a fixed reply.
 final class FakePassing: PassingTransport {
     private let state = Mutex<[(request: PassedRequest, body: [UInt8], account: ProviderAccount)]>([])
+    /// What happens before the head and before the last part of a reply.
+    private let delays = Mutex<(head: (@Sendable () async -> Void)?, last: (@Sendable () async -> Void)?)>((nil, nil))
+
+    /// Runs these before the head and before the last part of each reply.
+    func delay(head: (@Sendable () async -> Void)? = nil, last: (@Sendable () async -> Void)? = nil) {
+        delays.withLock { $0 = (head, last) }
+    }
+
     var passed: [(request: PassedRequest, body: [UInt8], account: ProviderAccount)] { state.withLock { $0 } }
 
     func pass<Body: AsyncSequence & Sendable>(
@@ -150,9 +158,17 @@ final class FakePassing: PassingTransport {
             throw .interrupted("the body broke off")
         }
         state.withLock { $0.append((request, bytes, account)) }
+        let (head, last) = delays.withLock { $0 }
+        await head?()
+        if Task.isCancelled { throw .cancelled }
         let (parts, part) = AsyncThrowingStream<ByteBuffer, any Error>.makeStream()
         part.yield(ByteBuffer(string: "passed"))
-        part.finish()
+        let ending = Task {
+            await last?()
+            part.yield(ByteBuffer(string: " on"))
+            part.finish()
+        }
+        part.onTermination = { _ in ending.cancel() }
         return PassedReply(
             status: 203, headers: [("Content-Type", "text/plain"), ("Connection", "x-secret"), ("x-secret", "1")],
             body: parts)

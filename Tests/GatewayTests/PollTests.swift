@@ -1,6 +1,7 @@
 import Gateway
 import HTTPTesting
 import ProviderCatalog
+import Synchronization
 import TaskEngine
 import TaskModel
 import TaskStore
@@ -218,10 +219,40 @@ import VerbatimJSON
 
     @Test func `a stream passes through and is no task`() async throws {
         try await GatewayHarness.run { gateway in
+            // The provider takes its time for the second part.
+            gateway.passing.delay(last: { try? await Task.sleep(for: .milliseconds(200)) })
             let reply = try await gateway.ask("POST", "/testing/image/make", #"{"prompt":"a","stream":true}"#)
             #expect(reply.headers["pollux-durable"] == "false")
+            #expect(reply.headers["transfer-encoding"] == "chunked")
+            #expect(reply.body == "6\r\npassed\r\n3\r\n on\r\n0\r\n\r\n", "\(reply.body)")
             #expect(gateway.passing.passed.map(\.body) == [Array(#"{"prompt":"a","stream":true}"#.utf8)])
             #expect(try await gateway.tasks().isEmpty)
+        }
+    }
+
+    /// Before the head of the reply, and in its middle.
+    @Test(arguments: [true, false])
+    func `what passes through ends when its program goes away`(isBeforeHead: Bool) async throws {
+        try await GatewayHarness.run { gateway in
+            let (ended, end) = AsyncStream.makeStream(of: Void.self)
+            let (begun, begin) = AsyncStream.makeStream(of: Void.self)
+            let isThere = Mutex(true)
+            // A provider that says nothing for ever.
+            let silence: @Sendable () async -> Void = {
+                begin.finish()
+                try? await Task.sleep(for: .seconds(3_600))
+                #expect(!isThere.withLock { $0 })
+                end.finish()
+            }
+            gateway.passing.delay(head: isBeforeHead ? silence : nil, last: isBeforeHead ? nil : silence)
+            try await RawClient.with(port: gateway.port) { client in
+                try await client.send(gateway.request("GET", "/testing/v1/models", closes: false))
+                if !isBeforeHead { _ = try await client.read(until: "passed") }
+                for await _ in begun {}
+                try await Task.sleep(for: .milliseconds(200))
+                isThere.withLock { $0 = false }
+            }
+            for await _ in ended {}
         }
     }
 

@@ -4,7 +4,7 @@ import NIOCore
 /// Gives a route its connection, so that the route notices when the client disconnects.
 package struct APIContext: RequestContext {
     package var coreContext: CoreRequestContextStorage
-    private let channel: any Channel
+    let channel: any Channel
 
     package init(source: ApplicationRequestContextSource) {
         coreContext = CoreRequestContextStorage(source: source)

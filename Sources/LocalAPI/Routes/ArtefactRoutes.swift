@@ -51,12 +51,13 @@ struct ArtefactRoutes {
         switch ByteRange(request.headers, tag: tag, size: size) {
         case .whole:
             let body = try await files.loadFile(path: path, context: context)
-            return Response(status: .ok, headers: headers, body: body.before(wasDelivered))
+            if request.method == .get { DeliveryHandler.afterFile(over: context.channel, wasDelivered) }
+            return Response(status: .ok, headers: headers, body: body)
         case .part(let range, let isRest):
             headers[.contentRange] = "bytes \(range.lowerBound)-\(range.upperBound)/\(size)"
             let body = try await files.loadFile(path: path, range: range, context: context)
-            return Response(
-                status: .partialContent, headers: headers, body: isRest ? body.before(wasDelivered) : body)
+            if request.method == .get, isRest { DeliveryHandler.afterFile(over: context.channel, wasDelivered) }
+            return Response(status: .partialContent, headers: headers, body: body)
         case .unsatisfiable:
             throw Problem(
                 .rangeNotSatisfiable, "range_not_satisfiable", title: "Range not satisfiable",

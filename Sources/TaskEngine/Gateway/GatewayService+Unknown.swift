@@ -16,11 +16,23 @@ final class UnknownIDs: Sendable {
     private struct State {
         var replies: [Key: (reply: UpstreamReply, until: Timestamp)] = [:]
         /// Those who wait for the reply to a question that another program has asked.
-        var waiters: [Key: [CheckedContinuation<Void, Never>]] = [:]
+        var waiters: [Key: [CheckedContinuation<Turn, Never>]] = [:]
+    }
+
+    /// What one who asks about an id does.
+    enum Turn: Equatable {
+        case asks
+        /// The question of another one is answered.
+        case looksAgain
+        /// The question of another one failed. To ask again would make those who wait wait one behind another.
+        case fails(UpstreamTransportError)
     }
 
     private static let most = 10_000
     private let state = Mutex(State())
+
+    /// How many wait for the question of another one.
+    var waiting: Int { state.withLock { $0.waiters.values.reduce(0) { $0 + $1.count } } }
 
     /// What the provider said lately; nil if it must be asked.
     func reply(about id: Key, at now: Timestamp) -> UpstreamReply? {
@@ -39,28 +51,27 @@ final class UnknownIDs: Sendable {
         }
     }
 
-    /// Whether the caller is the one that asks about the id. Otherwise returns false once the one that asks has its reply.
-    func begin(_ id: Key) async -> Bool {
+    /// Whether the caller is the one that asks about the id. Otherwise returns once the one that asks has its reply.
+    func begin(_ id: Key) async -> Turn {
         let isFirst = state.withLock { state in
             guard state.waiters[id] == nil else { return false }
             state.waiters[id] = []
             return true
         }
-        if isFirst { return true }
-        await withCheckedContinuation { continuation in
+        if isFirst { return .asks }
+        return await withCheckedContinuation { continuation in
             let isOver = state.withLock { state in
                 guard state.waiters[id] != nil else { return true }
                 state.waiters[id]?.append(continuation)
                 return false
             }
-            if isOver { continuation.resume() }
+            if isOver { continuation.resume(returning: .looksAgain) }
         }
-        return false
     }
 
     /// Lets those go on that wait for the reply about the id.
-    func end(_ id: Key) {
-        for waiter in state.withLock({ $0.waiters.removeValue(forKey: id) }) ?? [] { waiter.resume() }
+    func end(_ id: Key, with turn: Turn) {
+        for waiter in state.withLock({ $0.waiters.removeValue(forKey: id) }) ?? [] { waiter.resume(returning: turn) }
     }
 }
 
@@ -88,12 +99,22 @@ extension GatewayService {
         let key = UnknownIDs.Key(id: id, provider: profile.provider)
         while true {
             if let known = unknown.reply(about: key, at: time.now()) { return .reply(known) }
-            guard await unknown.begin(key) else {
+            switch await unknown.begin(key) {
+            case .asks: break
+            case .fails(let error): throw error
+            case .looksAgain:
                 if let task = try? await tasks([id], of: endpoints)[id] { return .found(task) }
                 continue
             }
-            defer { unknown.end(key) }
-            let reply = try await send(request, to: profile)
+            let reply: UpstreamReply
+            do throws(UpstreamTransportError) {
+                reply = try await send(request, to: profile)
+            } catch {
+                // A program that has gone says nothing about the provider.
+                unknown.end(key, with: error == .cancelled ? .looksAgain : .fails(error))
+                throw error
+            }
+            defer { unknown.end(key, with: .looksAgain) }
             switch profile.dialect.readLookup(reply, of: id) {
             case .observed: if adopting { await adopt(id, of: profile) }
             case .notFound: unknown.note(reply, about: key, at: time.now())

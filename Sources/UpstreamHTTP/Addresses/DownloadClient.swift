@@ -17,7 +17,7 @@ extension UpstreamHTTP.Connections {
     ) -> HTTPClient {
         let proxy = proxies.proxy(for: url)
         var configuration = UpstreamClients.configuration(
-            proxy.map { .tunnel($0) } ?? .direct, isPaid: false, tls: trust.configuration,
+            proxy.map { .tunnel($0) } ?? .direct, isAlone: false, tls: trust.configuration,
             connectTimeout: connectTimeout)
         configuration.timeout.read = .milliseconds(silence.wholeMilliseconds)
         if proxy == nil, let pin { configuration.pin(pin.host, to: pin.address) }
