@@ -243,16 +243,19 @@ package final class ObjectFiles: Sendable {
             let path = self.path(of: sha256)
             guard let status = try self.status(of: path) else { return try self.mark.check() }
             let named = "\(self.directory)/\(object.name)"
-            // A person may have put another file in its place.
-            if let other = try self.status(of: named), other.isSame(as: status) {
-                guard unlink(named) == 0 || errno == ENOENT else {
+            var links = status.st_nlink
+            // A person may have put another file in its place, or keep the name from being removed. Neither keeps the object.
+            if let other = try? self.status(of: named), other.isSame(as: status) {
+                if unlink(named) == 0 || errno == ENOENT {
+                    links -= 1
+                } else if ![EACCES, EPERM, EROFS].contains(errno) {
                     throw ArtefactFailure(errno, doing: "remove", named)
                 }
             }
             if isShared { return }
             guard unlink(path) == 0 else { throw ArtefactFailure(errno, doing: "remove", path) }
-            // Content of a record did not count.
-            if !artefact.isContent { self.state.withLock { $0.used -= Int64(status.st_size) } }
+            // Content of a record did not count. With another name the bytes stay.
+            if !artefact.isContent, links == 1 { self.state.withLock { $0.used -= Int64(status.st_size) } }
             self.passed(.afterUnlink)
         }
     }

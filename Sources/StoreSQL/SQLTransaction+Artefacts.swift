@@ -48,12 +48,18 @@ extension SQLTransaction {
         ).map(\.artefact)
     }
 
-    package func artefact(withDigest sha256: String, isSaved: Bool) throws -> Artefact? {
-        try ArtefactRow.fetchOne(
+    package func artefact(withDigest sha256: String, _ condition: ArtefactCondition) throws -> Artefact? {
+        let isSo =
+            switch condition {
+            case .any: ""
+            case .saved: "AND artefact.state = 'saved'"
+            case .undelivered: "AND artefact.state = 'saved' AND delivered_at_ms IS NULL"
+            }
+        return try ArtefactRow.fetchOne(
             connection,
             """
             SELECT \(ArtefactRow.columns) FROM artefact \(dialect.indexed(by: "artefact_object"))
-            WHERE sha256 = ? AND sha256 IS NOT NULL\(isSaved ? " AND artefact.state = 'saved'" : "") LIMIT 1
+            WHERE sha256 = ? AND sha256 IS NOT NULL \(isSo) LIMIT 1
             """, [.text(sha256)])?.artefact
     }
 

@@ -301,6 +301,15 @@ package struct PackedPart: Sendable {
     }
 }
 
+/// Which files with one digest are meant.
+package enum ArtefactCondition: Sendable {
+    case any
+    /// On disk.
+    case saved
+    /// On disk, and no client has had it for this result.
+    case undelivered
+}
+
 /// How many files of results wait.
 package struct ArtefactCounts: Sendable, Hashable {
     /// To be fetched, those without room among them.

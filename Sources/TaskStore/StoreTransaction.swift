@@ -97,8 +97,8 @@ package protocol StoreSnapshot {
     func nextArtefact() throws -> Timestamp?
     /// The files of a task's results, in their order.
     func artefacts(of key: Int64) throws -> [Artefact]
-    /// One file of those that have this digest, or of the saved ones among them; nil if none has.
-    func artefact(withDigest sha256: String, isSaved: Bool) throws -> Artefact?
+    /// One file of those that have this digest and are so; nil if there is none.
+    func artefact(withDigest sha256: String, _ condition: ArtefactCondition) throws -> Artefact?
     /// The digests of saved files after that one, in their order.
     func savedDigests(after sha256: String, limit: Int) throws -> [String]
     /// Files of tasks that are not pinned, saved by that time, in the order of that, then of the keys of their tasks; those after

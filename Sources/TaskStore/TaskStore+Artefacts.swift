@@ -67,13 +67,13 @@ extension TaskStore {
 
     /// The file with this digest; nil if no result has it.
     package func object(_ sha256: String) async throws(TaskStoreError) -> Artefact.Object? {
-        try await read("object") { try $0.artefact(withDigest: sha256, isSaved: true)?.object }
+        try await read("object") { try $0.artefact(withDigest: sha256, .saved)?.object }
     }
 
     /// Which of these digests no result has.
     package func orphans(among digests: [String]) async throws(TaskStoreError) -> [String] {
         try await read("orphans", .snapshot) { rows in
-            try digests.filter { try rows.artefact(withDigest: $0, isSaved: false) == nil }
+            try digests.filter { try rows.artefact(withDigest: $0, .any) == nil }
         }
     }
 
@@ -85,7 +85,7 @@ extension TaskStore {
     /// Has every saved file with that digest fetched again, since its object is missing.
     package func fetchAgain(_ sha256: String, at now: Timestamp) async throws(TaskStoreError) {
         try await write("fetchAgain") { transaction in
-            while let artefact = try transaction.artefact(withDigest: sha256, isSaved: true),
+            while let artefact = try transaction.artefact(withDigest: sha256, .saved),
                 let row = try transaction.tasks([artefact.id.task]).first
             {
                 try transaction.put(artefact.again(at: now), of: row.key)
@@ -139,7 +139,7 @@ extension TaskStore {
     /// Notes that a client has had the whole file with that digest.
     package func noteDelivery(of sha256: String, at now: Timestamp) async throws(TaskStoreError) {
         let isNew = try await read("delivery") { rows in
-            try rows.artefact(withDigest: sha256, isSaved: true).map { $0.deliveredAt == nil } ?? false
+            try rows.artefact(withDigest: sha256, .undelivered) != nil
         }
         guard isNew else { return }
         try await write("noteDelivery") { try $0.noteDelivery(of: sha256, at: now) }

@@ -84,8 +84,8 @@ extension TaskStore {
         var count = 0
         while let content = try await read("packedPart", .page, { try $0.packedPart(nil) }) {
             guard await keep(content, in: files) else { return count }
+            defer { files.settle(content.sha256) }
             try await write("unpackPart") { try $0.dropPackedPart(content.sha256) }
-            files.settle(content.sha256)
             count += 1
         }
         return count

@@ -47,6 +47,7 @@ import Testing
         "resubmits a listed task": 230,
         "resubmits without another reading": 257,
         "sends a client id again by another account": 40,
+        "skips a line of another daemon": 2,
         "skips the reading at the start": 379,
         "starts work under the lease of another daemon": 28,
         "takes what an unread account does not show for absent": 224,

@@ -407,6 +407,24 @@ import VerbatimJSON
         #expect(downloads.removed.count == 2)
     }
 
+    @Test func `a file that cannot be removed keeps no other one`() async throws {
+        let world = try await world()
+        let ids = [
+            try await succeed(["https://a.example/1.png"], in: world),
+            try await succeed(["https://a.example/2.png"], in: world, number: 2),
+        ]
+        try await step(world)
+        for id in ids { try await world.engine.retention.delete(id) }
+        downloads.hold(ScriptedDownloads.object("https://a.example/1.png").sha256)
+        let remover = try #require(world.engine.remover)
+        #expect(try await remover.step() == world.time.now() + .seconds(60))
+        #expect(try await files(of: ids[0], in: world).first?.state == .removing)
+        #expect(try await files(of: ids[1], in: world).first?.state == .removed)
+        downloads.hold(nil)
+        _ = try await remover.step()
+        #expect(try await files(of: ids[0], in: world).first?.state == .removed)
+    }
+
     @Test func `a saved file whose object is missing at a start is fetched again`() async throws {
         let early = try await world()
         let id = try await succeed(["https://a.example/1.png"], in: early)

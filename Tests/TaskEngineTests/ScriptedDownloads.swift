@@ -17,6 +17,8 @@ final class ScriptedDownloads: ArtefactDownloads {
         var removedParts: [String] = []
         /// Why the directory cannot be used.
         var problem: ArtefactFailure?
+        /// The file that cannot be removed.
+        var stuck: String?
     }
 
     private let state: Mutex<State>
@@ -38,6 +40,9 @@ final class ScriptedDownloads: ArtefactDownloads {
 
     func play(_ script: @escaping Script) { state.withLock { $0.script = script } }
     func lose(_ sha256: String) { state.withLock { _ = $0.missing.insert(sha256) } }
+
+    /// Makes the removal of that file fail.
+    func hold(_ sha256: String?) { state.withLock { $0.stuck = sha256 } }
 
     func fail(_ problem: ArtefactFailure?) { state.withLock { $0.problem = problem } }
 
@@ -63,6 +68,7 @@ final class ScriptedDownloads: ArtefactDownloads {
         removed: @Sendable () async throws(ArtefactFailure) -> Void
     ) async throws(ArtefactFailure) {
         if try await isUsed() { return }
+        if state.withLock({ $0.stuck == sha256 }) { throw .storage("It is busy.") }
         state.withLock { $0.removedParts.append(sha256) }
         try await removed()
     }
@@ -72,6 +78,7 @@ final class ScriptedDownloads: ArtefactDownloads {
         isUsed: @Sendable () async throws(ArtefactFailure) -> Bool
     ) async throws(ArtefactFailure) {
         let isShared = try await isUsed()
+        if state.withLock({ $0.stuck == object.sha256 }) { throw .storage("It is busy.") }
         state.withLock { state in
             state.removed.append(object.name)
             if !isShared { state.removed.append(object.sha256) }

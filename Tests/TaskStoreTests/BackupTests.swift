@@ -129,6 +129,11 @@ import VerbatimJSON
         let second = try await copy.backUp(into: target, at: now + .seconds(1))
         #expect(try rows("part_content", in: second.path).count == 1)
         others.fail(false)
+        // Where the database has no room for the end of it, nothing keeps the file from being removed later.
+        let full = FaultyDriver(restored)
+        full.fail(next: 1, with: .full) { if case .write("unpackPart") = $0 { true } else { false } }
+        await #expect(throws: TaskStoreError.full) { try await TaskStore(full, files: others).unpackParts() }
+        #expect(others.unsettled.isEmpty)
         #expect(try await copy.unpackParts() == 1)
         #expect(others.digests == [digest] && others.unsettled.isEmpty)
         #expect(try await copy.taskWithPayload(task)?.payload.response == record)

@@ -176,8 +176,11 @@ extension TaskStoreConformanceTests {
             _ = try await store.setPinned(true, files[2].id.task)
             #expect(try await store.deliveredArtefacts(limit: 9).map(\.id) == [1, 0].map { files[$0].id })
             // The contents came again, for a result that no client has had.
-            _ = try await saved(5, "b", in: store)
+            let again = try await saved(5, "b", in: store)
             #expect(try await store.deliveredArtefacts(limit: 9).map(\.id) == [files[0].id])
+            // That client has them as well now.
+            try await store.noteDelivery(of: object("b").sha256, at: now + .seconds(20))
+            #expect(try await store.deliveredArtefacts(limit: 9).map(\.id) == [files[1].id, files[0].id, again.id])
         }
     }
 

@@ -12,6 +12,7 @@ package final class FaultyDriver: DriverWrapper {
     private let lateFault = Mutex<Fault?>(nil)
     private let found = Mutex<StorageCondition?>(nil)
     private let hook = Mutex<(@Sendable (StoreCall) async -> Void)?>(nil)
+    private let readHook = Mutex<(@Sendable (StoreCall) async -> Void)?>(nil)
 
     /// Forwards every call until a fault is injected.
     package init(_ base: any StoreDriver) {
@@ -42,6 +43,9 @@ package final class FaultyDriver: DriverWrapper {
     /// Runs the hook after a write and before it returns to the caller.
     package func afterApply(_ hook: (@Sendable (StoreCall) async -> Void)?) { self.hook.withLock { $0 = hook } }
 
+    /// Runs the hook after a read and before it returns to the caller.
+    package func afterRead(_ hook: (@Sendable (StoreCall) async -> Void)?) { readHook.withLock { $0 = hook } }
+
     package func around<Value: Sendable>(
         _ call: StoreCall, _ body: () async throws(TaskStoreError) -> Value
     ) async throws(TaskStoreError) -> Value {
@@ -51,7 +55,8 @@ package final class FaultyDriver: DriverWrapper {
         case .apply, .insert:
             await hook.withLock { $0 }?(call)
             if let error = lateFault.withLock({ $0 })?(call) { throw error }
-        case .write, .read: break
+        case .read: await readHook.withLock { $0 }?(call)
+        case .write: break
         }
         return value
     }

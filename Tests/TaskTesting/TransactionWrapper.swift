@@ -211,8 +211,8 @@ extension SnapshotWrapper {
 
     package func artefacts(of key: Int64) throws -> [Artefact] { try reading.artefacts(of: key) }
 
-    package func artefact(withDigest sha256: String, isSaved: Bool) throws -> Artefact? {
-        try reading.artefact(withDigest: sha256, isSaved: isSaved)
+    package func artefact(withDigest sha256: String, _ condition: ArtefactCondition) throws -> Artefact? {
+        try reading.artefact(withDigest: sha256, condition)
     }
 
     package func savedDigests(after sha256: String, limit: Int) throws -> [String] {

@@ -17,16 +17,22 @@ package struct ArtefactRemover: Worker {
     private static let batchSize = 64
 
     package func claim(into work: inout [Artefact], at now: Timestamp) async throws(TaskStoreError) -> Timestamp {
-        for artefact in try await store.artefactsToRemove(limit: Self.batchSize) {
-            if await remove(artefact) == false { return now + .seconds(60) }
+        let areFilesGone = try await removeAll(store.artefactsToRemove(limit:)) { await remove($0) }
+        let arePartsGone = try await removeAll(store.partsToRemove(limit:)) { await removePart($0) }
+        return now + .seconds(areFilesGone && arePartsGone ? 600 : 60)
+    }
+
+    /// Removes all that `read` returns; false if something has to wait. It keeps nothing else from being removed.
+    private func removeAll<Marked: Hashable>(
+        _ read: (Int) async throws(TaskStoreError) -> [Marked], _ remove: (Marked) async -> Bool
+    ) async throws(TaskStoreError) -> Bool {
+        var stuck: Set<Marked> = []
+        while stuck.count < Self.batchSize, !Task.isCancelled {
+            let marked = try await read(Self.batchSize + stuck.count).filter { !stuck.contains($0) }
+            if marked.isEmpty { return stuck.isEmpty }
+            for one in marked where await !remove(one) { stuck.insert(one) }
         }
-        for digest in try await store.partsToRemove(limit: Self.batchSize) {
-            if await removePart(digest) == false { return now + .seconds(60) }
-        }
-        let left = (
-            files: try await store.artefactsToRemove(limit: 1), parts: try await store.partsToRemove(limit: 1)
-        )
-        return left.files.isEmpty && left.parts.isEmpty ? now + .seconds(600) : now
+        return false
     }
 
     package func perform(_ work: Artefact) async {}

@@ -27,7 +27,7 @@ extension Mutant {
         droppingReplies.onMachines,
         droppingReplies.onServer,
         breaking(
-            .skipsStoredLines, "skips a line of another daemon", caughtBy: [.processesSeeTheLog]
+            .skipsStoredLines, "skips a line of another daemon", caughtBy: [.processesSeeTheLog, .filesArrive]
         ).onMachines,
         joining(
             .joinsEagerly, "takes every equal request for a retry", caughtBy: [.onlyRetriesJoin]),
