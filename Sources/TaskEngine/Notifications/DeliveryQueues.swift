@@ -7,6 +7,10 @@ final class DeliveryQueues: Sendable {
     private struct State {
         var queues: [DestinationName: DeliveryQueue] = [:]
         var drops = 0
+        /// The greatest number of a delivery of a dropped queue, whose outcome may still come.
+        var jobs = 0
+
+        mutating func drop(_ queue: DeliveryQueue?) { jobs = max(jobs, queue?.jobs ?? 0) }
     }
 
     private let state = Mutex(State())
@@ -18,19 +22,24 @@ final class DeliveryQueues: Sendable {
 
     /// Takes a queue, unless there is one or one was dropped since: what was read may be older than the change that led to it.
     func put(_ queue: DeliveryQueue, readAfter drops: Int) {
-        state.withLock { if $0.drops == drops, $0.queues[queue.name] == nil { $0.queues[queue.name] = queue } }
+        state.withLock { state in
+            guard state.drops == drops, state.queues[queue.name] == nil else { return }
+            state.queues[queue.name] = queue
+            state.queues[queue.name]?.jobs = state.jobs
+        }
     }
 
     /// Drops a queue. What it knew is read from the database again.
     func drop(_ name: DestinationName) {
         state.withLock { state in
-            state.queues[name] = nil
+            state.drop(state.queues.removeValue(forKey: name))
             state.drops += 1
         }
     }
 
     func dropAll() {
         state.withLock { state in
+            for queue in state.queues.values { state.drop(queue) }
             state.queues = [:]
             state.drops += 1
         }

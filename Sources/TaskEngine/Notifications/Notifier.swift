@@ -165,7 +165,10 @@ package struct Notifier: Worker {
             let page = try await store.log.read(after: place, limit: Self.pageSize)
             guard let last = page.last?.sequence else { return false }
             let events = try await page.deliveries(to: destination, in: store)
-            _ = queues.with(name) { $0.take(events, upTo: last, at: now) }
+            _ = queues.with(name) { queue in
+                // A person may have moved the queue to another place meanwhile.
+                if queue.position == place { queue.take(events, upTo: last, at: now) }
+            }
             if page.count < Self.pageSize { return false }
         }
         return true

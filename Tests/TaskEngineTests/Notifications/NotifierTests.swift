@@ -114,6 +114,27 @@ import VerbatimJSON
         #expect(Set(sender.sent.map(\.id)).count == 1)
     }
 
+    @Test func `a replay while the log is read leaves nothing out`() async throws {
+        let sender = ScriptedSender()
+        let world = try await world([try destination()], sender)
+        try await settle(world)
+        let first = try await cancelled(in: world)
+        try await settle(world)
+        let second = try await cancelled(in: world)
+        let replays = Tally()
+        world.store.afterRead { [world] call in
+            guard case .read("log") = call, replays.next() == 1 else { return }
+            _ = try? await world.engine.notifications.replay(.since(world.time.now() - .seconds(60)), to: "backend")
+            // A test makes the queue again, at the place of the replay.
+            _ = try? await world.engine.notifications.test("backend")
+        }
+        try await settle(world)
+        world.store.afterRead(nil)
+        try await settle(world)
+        #expect(sender.sent.filter { $0.task == first }.count == 2)
+        #expect(sender.sent.contains { $0.task == second })
+    }
+
     @Test func `types, endpoints and labels decide, and a task may name a destination`() async throws {
         let sender = ScriptedSender()
         let world = try await world(
