@@ -97,19 +97,22 @@ extension LocalAPIClient {
         }
     }
 
-    /// Repeats a request while the daemon is away or busy. The request must be safe to repeat. Pauses grow, and are at
-    /// least a second if the daemon has replied.
+    /// Repeats a request while the daemon is away or busy, for up to ``patience`` since it was last there. The request must be
+    /// safe to repeat. Pauses grow, and are at least a second if the daemon has replied.
     package func retryingWhileAway<Value: Sendable>(
         until deadline: ContinuousClock.Instant? = nil, _ ask: () async throws(LocalAPIClientError) -> Value
     ) async throws(LocalAPIClientError) -> Value {
-        let end = ContinuousClock.now + patience
-        let last = deadline.map { min($0, end) } ?? end
+        var end = ContinuousClock.now + patience
         var pause = Duration.milliseconds(50)
         while true {
+            let began = ContinuousClock.now
             do throws(LocalAPIClientError) {
                 return try await ask()
             } catch {
-                guard error.isDaemonAway, ContinuousClock.now < last else { throw error }
+                let now = ContinuousClock.now
+                // It was there until now: a wait or a file takes long.
+                if case .interrupted = error, began.duration(to: now) > .seconds(1) { end = now + patience }
+                guard error.isDaemonAway, now < min(deadline ?? end, end) else { throw error }
                 if case .problem = error { pause = Self.leastGap }
             }
             do { try await Task.sleep(for: pause) } catch { throw .cancelled }

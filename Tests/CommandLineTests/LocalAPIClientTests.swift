@@ -166,4 +166,26 @@ import VerbatimJSON
         }
         #expect(error?.isDaemonAway == true)
     }
+
+    @Test func `the patience counts from when the daemon was last there`() async throws {
+        let tries = Mutex(0)
+        let path = FileManager.default.temporaryDirectory.path() + "/none.sock"
+        let answer = try await LocalAPIClient.with(socketPath: path, patience: .seconds(3)) { client in
+            try await client.retryingWhileAway { () async throws(LocalAPIClientError) -> String in
+                let count = tries.withLock { tries in
+                    tries += 1
+                    return tries
+                }
+                switch count {
+                case 1:
+                    // A long wait, in which the daemon is killed.
+                    do { try await Task.sleep(for: .milliseconds(3_200)) } catch { throw .cancelled }
+                    throw .interrupted("it went away")
+                case 2: throw .noDaemon(socketPath: path, reason: "not yet")
+                default: return "there"
+                }
+            }
+        }
+        #expect(answer == "there")
+    }
 }

@@ -205,6 +205,20 @@ extension EndToEnd {
             return paths.compactMap { $0.split(separator: "/").last.map(String.init) }.filter { $0.utf8.count == 64 }
         }
 
+        @Test func `a picture in a record is copied like any other result`() async throws {
+            try await withWorld(environment: Self.capture) { world in
+                try await world.daemon.start(Self.google(world))
+                let request = #"{"model":"gemini-3-image","input":"a fox [seconds=1] [kib=200]"}"#
+                let run = try await world.pollux([
+                    "submit", "google:interactions", "--json-body", request, "--wait", "-o",
+                    world.directory + "/copies",
+                ])
+                #expect(run.exit == .code(0), "\(run.errors)")
+                let path = run.output.split(separator: "\n").last.map(String.init) ?? ""
+                #expect(try Data(contentsOf: URL(filePath: path)).count == 200 * 1_024)
+            }
+        }
+
         @Test func `a picture in a record is a file with a name, and the record is read as it came`() async throws {
             try await withWorld(environment: Self.capture) { world in
                 try await world.daemon.start(Self.google(world))

@@ -140,11 +140,11 @@ struct SubmitCommand: AsyncParsableCommand {
             if !session.printsJSON { try StandardOutput.write(answer.document.id.printable + "\n") }
             let deadline = timeout.map { ContinuousClock.now + $0 }
             let ended = try await TaskWaiter(client: session.client, timeout: timeout).wait(for: [answer])
-            let hasFiles = ended[0].document.results.contains { $0.kind == "url" }
-            if let output, ended[0].document.state == "succeeded", hasFiles {
-                let rest = deadline.map { max(.zero, $0 - ContinuousClock.now) }
+            let rest = deadline.map { max(.zero, $0 - ContinuousClock.now) }
+            if let output, ended[0].document.state == "succeeded",
                 let copies = try await ResultFiles(client: session.client, directory: output, timeout: rest)
-                    .fetch(of: ended[0], withJSON: session.printsJSON)
+                    .fetchIfAny(of: ended[0], withJSON: session.printsJSON)
+            {
                 try session.show(copies.task.json) { copies.paths }
                 if let status = copies.status { throw status }
                 return
