@@ -73,6 +73,8 @@ extension Audit {
     }
 
     /// Checks that what the budgets count is the sum of the ledger.
+    func checkMeters() throws { try checkMeters(view.money()) }
+
     private func checkMeters(_ stored: DiskView.Money) throws {
         for row in stored.budgets {
             let budget = try row.budget

@@ -78,6 +78,7 @@ extension MachinesDriver {
     /// Checks that no task was paid again because the standby lacks what was done for it.
     func checkFailOver() throws {
         try audit.refresh()
+        if world.money.isOn { try audit.checkMeters() }
         let rows = Dictionary(audit.tasks.map { ($0.id, $0) }) { first, _ in first }
         for (index, record) in world.truth.records.enumerated().dropFirst(failOver.billedBefore ?? 0) {
             guard let sender = record.sender?.text, clients.resubmissions[sender] == nil, let row = rows[sender] else {

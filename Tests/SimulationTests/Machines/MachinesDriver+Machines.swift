@@ -58,10 +58,12 @@ extension MachinesDriver {
 
     /// Kills the daemon that polls, or lets it stand still.
     func strike() async {
-        let account = LeaseName(ProviderAccount(provider: ProviderWords.provider))
+        let leases = world.accounts.names.map {
+            LeaseName(ProviderAccount(provider: ProviderWords.provider, account: $0))
+        }
         let holder = machines.indices.first { index in
-            machines[index].serves
-                && truth.isHeld(account, by: DaemonIncarnation.token(of: machines[index].life, in: world))
+            let token = DaemonIncarnation.token(of: machines[index].life, in: world)
+            return machines[index].serves && leases.contains { truth.isHeld($0, by: token) }
         }
         guard let holder else { return }
         hasStruck = true
@@ -90,7 +92,24 @@ extension MachinesDriver {
         world.touch()
     }
 
-    func injectFaults() async {
+    /// Has a daemon read the settings again, as a person does machine by machine.
+    func reload(_ daemon: DaemonIncarnation) async throws {
+        // Without accounts and budgets they never change.
+        guard world.accounts.areSeveral || world.money.isOn else { return }
+        try await daemon.reload(world.catalog)
+        if world.money.isOn { try await daemon.reloadBudgets() }
+    }
+
+    /// Changes the settings of most daemons that run. The others learn it when they start, or after the faults.
+    func reloadMost() async throws {
+        for machine in machines where machine.serves && world.reloadRandom.happens(700) {
+            guard let daemon = machine.daemon else { continue }
+            world.trace.note("machine \(machine.number) reads the settings again")
+            try await reload(daemon)
+        }
+    }
+
+    func injectFaults() async throws {
         let random = world.random
         if isCalm, !hasStruck, audit.tasks.contains(where: { $0.state == "running" }), random.happens(100) {
             await strike()
@@ -117,6 +136,13 @@ extension MachinesDriver {
             if world.passRandom.happens(150), let attempt = clients.passedTry(random: world.passRandom) {
                 await act(.pass(attempt))
             }
+        }
+        guard !isCalm else { return }
+        if steps.isMultiple(of: 5), world.beginTroubles(at: steps / 5) { try await reloadMost() }
+        switch world.money.decision(queued: audit.tasks.filter { $0.state == "queued" }.map(\.id)) {
+        case .action(let action): await act(action)
+        case .reload: try await reloadMost()
+        case nil: break
         }
     }
 

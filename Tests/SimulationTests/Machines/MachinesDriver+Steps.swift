@@ -92,9 +92,14 @@ extension MachinesDriver {
 
     // MARK: The end
 
-    func endFaults() {
+    func endFaults() async throws {
         world.endFaults()
+        world.accounts.revive()
+        world.money.raise(at: world.clock.steady)
+        limitsToReset = world.money.budgets.map(\.name)
+        for daemon in machines.compactMap(\.daemon) { try await reload(daemon) }
         faultsEndedAt = world.clock.steady
+        audit.healedAt = faultsEndedAt
         quietSince = world.clock.steady
         if !isCalm {
             for machine in machines where machine.isStopped { machine.goesOnAt = world.clock.steady }
@@ -123,6 +128,7 @@ extension MachinesDriver {
         let isQuiet = !world.scheduler.waiting.contains {
             $0.taskName.hasPrefix("person") || $0.taskName.hasPrefix("submit")
         }
+        if isQuiet, let budget = limitsToReset.popLast() { return .setLimit(budget, nil) }
         if isQuiet, let endpoint = toResume.popLast() { return .resume(endpoint) }
         if let action = submission() { return action }
         if let attempt = clients.passedTry(random: world.passRandom) { return .pass(attempt) }

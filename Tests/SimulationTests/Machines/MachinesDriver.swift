@@ -54,6 +54,8 @@ final class MachinesDriver {
     static let longestFetch: Int64 = 7_200_000
     /// The endpoints to resume after the faults.
     var toResume: [String] = []
+    /// The budgets whose limit a person has to reset after the faults.
+    var limitsToReset: [String] = []
 
     init(
         seed: UInt64, stage: Stage, on database: any SharedDatabase, mutant: Mutant? = nil, thread: HistoryThread,
@@ -61,8 +63,10 @@ final class MachinesDriver {
     ) throws {
         // Seeds that are multiples of four have no retention, which belongs to the histories of one daemon.
         world = World(
-            seed: seed &* 4, stage: stage, tail: tail, severalAccounts: false, keepsParts: false, follows: false,
-            reconciles: false, hasBudgets: false)
+            seed: seed &* 4, stage: stage, tail: tail,
+            severalAccounts: mutant?.needsAccounts ?? ([1, 4, 6].contains(seed % 10)), keepsParts: false,
+            follows: false,
+            reconciles: false, hasBudgets: mutant?.needsBudgets ?? (seed % 5 == 4))
         world.spareStore()
         self.database = database
         audit = Audit(world: world, view: try database.view())
@@ -81,7 +85,10 @@ final class MachinesDriver {
         for index in machines.indices { machines[index].startsAt = Int64(random.integer(in: 0...3_000)) }
         faultSteps = random.integer(in: 100...500)
         isCalm = random.happens(250)
-        if isCalm { world.calm() }
+        if isCalm {
+            world.calm()
+            world.accounts.endTroubles()
+        }
         kills = isCalm ? 0 : random.pick([0, 5, 15]) ?? 0
         stops = isCalm ? 0 : random.pick([0, 8, 25]) ?? 0
         failOver = FailOver(seed: seed, isForced: mutant?.needsFailOver, faultSteps: faultSteps)
@@ -116,7 +123,7 @@ final class MachinesDriver {
 
     func direct(on server: Server) async throws {
         while true {
-            for message in inbox.takeAll() { await handle(message) }
+            for message in inbox.takeAll() { try await handle(message) }
             steps += 1
             if let violation = truth.violation { throw violation }
             if world.takeTouch() { try failOver.hasHappened ? checkFailOver() : check() }
@@ -125,9 +132,9 @@ final class MachinesDriver {
             } else if failOver.isDue(at: steps) {
                 try await takeOver(from: server)
             }
-            if faultsEndedAt == nil, steps > faultSteps { endFaults() }
+            if faultsEndedAt == nil, steps > faultSteps { try await endFaults() }
             if faultsEndedAt == nil {
-                await injectFaults()
+                try await injectFaults()
             } else if let next = try nextAction() {
                 guard let action = next else { return }
                 await act(action)
@@ -157,7 +164,9 @@ final class MachinesDriver {
     /// Checks that running tasks are polled although their daemon died or stands still, if another one runs.
     func checkTakeOver(at time: Int64) throws {
         // A failed poll opens a circuit breaker, which has times of its own.
-        guard world.faults.polls == 0, faultsEndedAt == nil || isCalm, !failOver.hasHappened else { return }
+        guard world.faults.polls == 0, faultsEndedAt == nil || isCalm, isCalm || !world.accounts.areSeveral,
+            !failOver.hasHappened
+        else { return }
         // A late reply makes a task running whose due time is as old as that reply.
         let running = Set(audit.tasks.filter { $0.state == "running" }.map(\.id))
         runningSince = runningSince.filter { running.contains($0.key) }
@@ -177,12 +186,14 @@ final class MachinesDriver {
 
     // MARK: Messages
 
-    func handle(_ message: Message) async {
+    func handle(_ message: Message) async throws {
         let now = (wall: world.clock.now(), steady: world.clock.steady)
         switch message {
         case .started(let daemon, let life):
             guard let index = machines.firstIndex(where: { $0.life == life }) else { return }
             machines[index].daemon = daemon
+            // It may have read the settings before the faults ended.
+            if faultsEndedAt != nil { try await reload(daemon) }
             machines[index].hasRunSince = now.steady
             machines[index].followed = -1
             machines[index].loops = daemon.loops.map { _ in SimulationDriver.LoopState(due: now) }

@@ -103,6 +103,8 @@ struct BrokenDriver: DriverWrapper {
         case reservesLate
         /// Writes what budgets count with the next write.
         case countsLate
+        /// Remembers what its budgets count, and does not read it again.
+        case remembersMeters
         /// Writes nothing when a task has ended.
         case forgetsToSettle
         /// Takes every task for approved.
@@ -117,6 +119,8 @@ struct BrokenDriver: DriverWrapper {
     fileprivate final class Postponed: Sendable {
         let entries = Mutex<[LedgerEntry]>([])
         let meters = Mutex<[BudgetMeter]>([])
+        /// What this daemon remembers.
+        let remembered = Mutex<[BudgetMeter]>([])
         /// The token of our leases, once we have any.
         let token = Mutex<LeaseToken?>(nil)
 
@@ -303,8 +307,19 @@ private struct BrokenTransaction: TransactionWrapper {
     }
 
     func put(_ meter: BudgetMeter) throws {
-        guard case .countsLate = fault else { return try base.put(meter) }
+        guard case .countsLate = fault else {
+            postponed.remembered.withLock { $0.append(meter) }
+            return try base.put(meter)
+        }
         postponed.meters.withLock { $0.append(meter) }
+    }
+
+    func meter(of budget: String, share: String, from start: Timestamp) throws -> BudgetMeter? {
+        let stored = try base.meter(of: budget, share: share, from: start)
+        guard case .remembersMeters = fault else { return stored }
+        return postponed.remembered.withLock { meters in
+            meters.last { $0.budget == budget && $0.share == share && $0.periodStart == start }
+        } ?? stored
     }
 
     func approval(of key: Int64) throws -> BudgetApproval? {

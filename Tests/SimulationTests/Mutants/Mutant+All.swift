@@ -49,6 +49,10 @@ extension Mutant {
             .forgetsToSettle, "forgets to settle", caughtBy: [.outcomeIsSettled, .ledgerIsGate]),
         spending(.approvesAll, "starts attempts for which no budget has room", caughtBy: [.budgetIsKept]),
         spending(.approvesAll, "starts attempts for which no budget has room", caughtBy: [.budgetIsKept]).onServer,
+        spending(
+            .remembersMeters, "does not count what other machines have started",
+            caughtBy: [.budgetIsKept, .ledgerIsGate]
+        ).onMachines,
         spending(.keepsHolding, "never lets held tasks go on", caughtBy: [.heldGoesOn, .everythingEnds]),
         releasingUncertain,
         acceptingPartialAnswers,

@@ -90,14 +90,7 @@ extension SimulationDriver {
             }
         }
         if random.happens(30) { advance(random.integer(in: 1...5_000)) }
-        if let trouble = world.accounts.troubles[steps], let name = world.accounts.begin(trouble) {
-            world.trace.note("account \(name): \(trouble)")
-            if trouble == .removed { try await daemon?.reload(world.catalog) }
-        }
-        if world.accounts.diesAt == steps, let name = world.accounts.kill() {
-            world.truth.noteStop()
-            world.trace.note("account \(name) dies")
-        }
+        if world.beginTroubles(at: steps) { try await daemon?.reload(world.catalog) }
         return false
     }
 

@@ -237,6 +237,20 @@ final class World: Sendable {
         return movedCatalog
     }
 
+    /// Begins what befalls accounts at that fault step; true if the settings have changed.
+    func beginTroubles(at step: Int) -> Bool {
+        var hasChanged = false
+        if let trouble = accounts.troubles[step], let name = accounts.begin(trouble) {
+            trace.note("account \(name): \(trouble)")
+            hasChanged = trouble == .removed
+        }
+        if accounts.diesAt == step, let name = accounts.kill() {
+            truth.noteStop()
+            trace.note("account \(name) dies")
+        }
+        return hasChanged
+    }
+
     /// Whether a client copies a file in this step.
     var copiesFile: Bool { fetchesFiles && downloadRandom.happens(80) }
 
