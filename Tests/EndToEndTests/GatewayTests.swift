@@ -49,7 +49,7 @@ extension EndToEnd {
                 try await world.daemon.start()
                 let token = try await token(world)
                 let text = Self.request(
-                    "/xhuoapi/v1/midjourney/imagine", #"{"prompt":"a heron [seconds=120]"}"#, token: token)
+                    "/xhuoapi/v1/midjourney/imagine", #"{"prompt":"a heron [seconds=480]"}"#, token: token)
                 let port = try await Self.port(of: world.daemon)
                 let first = try await onThread {
                     let connection = try Connection(port: port)

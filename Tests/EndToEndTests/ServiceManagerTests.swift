@@ -247,7 +247,7 @@ extension EndToEnd {
             defer { try? FileManager.default.removeItem(atPath: tools) }
             let (library, ice, mark) = try frozenDisk(in: tools)
             try await withWorld { world in
-                let manager = try ServiceManagerStandIn(in: world.directory, watchdog: 6)
+                let manager = try ServiceManagerStandIn(in: world.directory, watchdog: 9)
                 defer { manager.finish() }
                 try await world.daemon.start(["LD_PRELOAD": library], by: manager)
                 try await manager.received("READY=1")

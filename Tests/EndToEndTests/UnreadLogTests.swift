@@ -71,7 +71,7 @@ extension EndToEnd {
                     ],
                     of: "/bin/sh", environment: world.daemon.environment.merging(["POLLUX_LOG_LEVEL": "loud"]) { $1 })
                 do {
-                    #expect(try await process.exit(within: 15) == .code(64))
+                    #expect(try await process.exit(within: Double(patience)) == .code(64))
                 } catch {
                     await process.destroy()
                     throw error

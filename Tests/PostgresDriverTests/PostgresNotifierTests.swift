@@ -45,18 +45,26 @@ struct PostgresNotifierTests {
         for (driver, ear) in zip(drivers, ears) { driver.onCommitOfOthers { ear.hear() } }
         // Each says once that it listens.
         for ear in ears { try await ear.hears(moreThan: 0) }
-        let began = ContinuousClock.now
-        try await append("one", to: drivers[0])
-        try await ears[1].hears(moreThan: 1)
-        // Without a notification it would be a second.
-        #expect(began.duration(to: .now) < .milliseconds(900))
+        // Without a notification it would be a second. A busy machine may need several tries to be faster.
+        var fastest = Duration.seconds(60)
+        for number in 1...20 where fastest >= .milliseconds(900) {
+            let (began, count) = (ContinuousClock.now, ears[1].count)
+            try await append("first \(number)", to: drivers[0])
+            try await ears[1].hears(moreThan: count)
+            fastest = min(fastest, began.duration(to: .now))
+        }
+        #expect(fastest < .milliseconds(900))
+        let (began, first) = (ContinuousClock.now, ears[1].count)
         for number in 0..<200 { try await append("\(number)", to: drivers[0]) }
-        let spent = began.duration(to: .now)
-        try await Task.sleep(for: .milliseconds(100))
-        #expect(ears[1].count - 2 <= Int(spent / .milliseconds(50)) + 2)
-        #expect(ears[1].count > 2 && ears[0].count == 1)
+        try await ears[1].hears(moreThan: first)
+        var before = first
+        while ears[1].count > before {
+            before = ears[1].count
+            try await Task.sleep(for: .milliseconds(500))
+        }
+        #expect(before - first <= Int(began.duration(to: .now) / .milliseconds(50)) + 2)
+        #expect(ears[0].count == 1)
         // A write without a line tells nobody.
-        let before = ears[1].count
         _ = try await drivers[0].write(for: .write("test")) {
             try $0.put(.epoch, "e")
         } committed: { _ in
