@@ -14,8 +14,8 @@ import TaskEngine
 /// Keeps the socket at its path.
 ///
 /// Cleaners of temporary directories, and people, delete the sockets of running daemons. Clients then cannot reach the
-/// daemon, and its lock still prevents a second one. So this checks the file every few seconds. If it is missing or
-/// replaced, the server ends with its requests in flight, and a new one opens the socket again. Tracking continues meanwhile.
+/// daemon, and its lock still prevents a second one. So this checks the file every other second. If it is missing or
+/// replaced, the server ends and a new one opens the socket again. Tracking continues meanwhile.
 struct SocketSupervisor: Service {
     let path: String
     /// Whether a service manager opened the socket, so that only it can create the file again.
@@ -27,19 +27,18 @@ struct SocketSupervisor: Service {
     /// Creates a server that reports when it accepts connections.
     let server: @Sendable (_ onRunning: @escaping @Sendable () async -> Void) -> any Service
 
+    private enum End { case stopped, lost }
+
     func run() async throws {
         guard !isInherited else { return try await serveInherited() }
-        try await withThrowingTaskGroup { servers in
-            while true {
-                let lock = try prepare()
-                let isLost = await serve(in: &servers)
-                // The old lock is released first, because the new one may lock the same file.
-                withExtendedLifetime(lock) {}
-                guard isLost else { break }
-                logger.warning(
-                    "The socket \(path) was deleted or replaced. It is created again. Tasks continued meanwhile.")
-            }
-            try await servers.waitForAll()
+        while true {
+            let lock = try prepare()
+            let end = try await serveUntilLost()
+            // The old lock is released first, because the new one may lock the same file.
+            withExtendedLifetime(lock) {}
+            guard case .lost = end else { return }
+            logger.warning(
+                "The socket \(path) was deleted or replaced. It is created again. Tasks continued meanwhile.")
         }
     }
 
@@ -57,34 +56,21 @@ struct SocketSupervisor: Service {
         )
     }
 
-    /// Serves until the server ends, or until its socket is lost. Then it still answers its requests in flight.
-    private func serve(in servers: inout ThrowingTaskGroup<Void, any Error>) async -> Bool {
-        let (ends, end) = AsyncStream.makeStream(of: Bool.self)
-        servers.addTask {
-            defer { end.yield(false) }
-            let file = OpenedFile()
-            let service = server { file.note(Self.inode(of: path)) }
-            let group = ServiceGroup(
-                configuration: .init(
-                    services: [.init(service: service, successTerminationBehavior: .gracefullyShutdownGroup)],
-                    logger: Logger(label: "pollux.socket") { _ in SwiftLogNoOpLogHandler() }))
-            try await withThrowingTaskGroup { tasks in
-                tasks.addTask {
-                    await time.repeatEachCheck { file.isUnknown || file.isThere(Self.inode(of: path)) }
-                    guard !Task.isCancelled else { return }
-                    end.yield(true)
-                    await group.triggerGracefulShutdown()
-                }
-                try await withGracefulShutdownHandler {
-                    try await group.run()
-                } onGracefulShutdown: {
-                    Task { await group.triggerGracefulShutdown() }
-                }
-                tasks.cancelAll()
+    private func serveUntilLost() async throws -> End {
+        let file = OpenedFile()
+        return try await withThrowingTaskGroup(of: End.self) { group in
+            group.addTask {
+                try await server { file.note(Self.inode(of: path)) }.run()
+                return .stopped
             }
+            group.addTask {
+                await time.repeatEachCheck { file.isUnknown || file.isThere(Self.inode(of: path)) }
+                try Task.checkCancellation()
+                return .lost
+            }
+            defer { group.cancelAll() }
+            return try await group.next() ?? .stopped
         }
-        for await isLost in ends { return isLost }
-        return false
     }
 
     /// The identity of a file while it exists; nil if there is none.
