@@ -71,6 +71,8 @@ extension EndToEnd {
                         if number > 0 { ids.append(id) }
                         if number.isMultiple(of: 3) { _ = try await world.daemon.ask("POST", "/v1/tasks/\(id)/cancel") }
                     }
+                    // It needs a daemon for its start only.
+                    if round == 0 { try await follower.printed("\"sequence\":") }
                     if round == 1 { _ = try await world.daemon.stop() } else { try await world.daemon.kill9() }
                     try await world.daemon.start(changes)
                 }

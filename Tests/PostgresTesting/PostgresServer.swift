@@ -19,7 +19,10 @@ package final class PostgresServer: Sendable {
         get throws { try started.get() }
     }
 
-    private static let started = Result { try PostgresServer(["--pooler"]) }
+    private static let started = Result {
+        // An analysis at the wrong moment gives other plans.
+        try PostgresServer(["--pooler", "-c", "autovacuum=off"])
+    }
 
     /// The directory of the sockets and of `data`.
     package let directory: String
