@@ -59,7 +59,7 @@ task=$(inside "$container" -- pollux submit flux/images -d "prompt=a fox [second
 inside "$container" -- pollux wait "$task" --timeout 2m >/dev/null || fail "the task did not succeed"
 inside "$container" -- pollux fetch "$task" -o /tmp >"$work/copies" || fail "the result is not on disk"
 echo "a task succeeded, its result is $(cat "$work/copies")"
-# The container has no process ids of its own.
+# The container shares the process ids of this machine.
 daemon=$(inside "$container" -- pollux status --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["pid"])')
 kill -TERM "$daemon"
 for _ in {1..150}; do kill -0 "$daemon" 2>/dev/null || break; sleep 0.2; done

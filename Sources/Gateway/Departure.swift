@@ -26,8 +26,9 @@ final class Departure: Sendable {
         }?.finish()
     }
 
-    /// Returns once the program has gone, or when the task is cancelled. A stream whose reader was cancelled has ended, so
-    /// each call has a stream of its own.
+    /// Returns once the program has gone, or when the task is cancelled.
+    ///
+    /// Each call makes a new stream, because a stream ends when its reader is cancelled.
     private func wait() async {
         let (stream, end) = AsyncStream<Void>.makeStream()
         let hasHappened = state.withLock { state in

@@ -8,8 +8,8 @@ import TaskModel
 /// Holds an HTTP client for each route to a provider: direct, through a tunnel, or through a forwarding proxy.
 ///
 /// Paid requests use separate clients with one request per connection. A server may close a reused connection just as
-/// a request is written, and then nothing shows whether the request arrived. What passes through the gateway may last for hours,
-/// so it has connections of its own.
+/// a request is written, and then nothing shows whether the request arrived. What passes through the gateway may last for hours.
+/// It uses separate clients too, so that polls and submissions never wait for it.
 struct UpstreamClients: Sendable {
     /// What a request is for.
     enum Purpose: CaseIterable {
@@ -17,7 +17,7 @@ struct UpstreamClients: Sendable {
         /// What passes through, with and without a body.
         case passedBody, passed
 
-        /// Whether each request has a connection of its own.
+        /// Whether each request uses a new connection.
         var isAlone: Bool { self == .paid || self == .passedBody }
     }
 
